@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/vector3.hpp>
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// Lattice vectors as rows [Å] and which of them repeat. Molecules need no cell: rows of directions
+/// that do not repeat may be zero.
+struct Cell {
+  Matrix3<double> vectors{};
+  std::array<bool, 3> periodic{false, false, false};
+
+  bool any_periodic() const { return periodic[0] || periodic[1] || periodic[2]; }
+  bool all_periodic() const { return periodic[0] && periodic[1] && periodic[2]; }
+};
+
+/// What a model is evaluated on. Plain data: nothing here is checked; see validate() in
+/// atoms/validate.hpp.
+struct Structure {
+  std::vector<int> atomic_numbers;         // (n)
+  std::vector<Vector3<double>> positions;  // (n) Å, anywhere: atoms may lie outside the cell
+  Cell cell;
+  double total_charge = 0.0;         ///< e
+  Vector3<double> external_field{};  ///< V/Å, the physical field E = −∇V: energy −E·μ
+  /// The plane where a field along a periodic lattice vector jumps back, as a fraction of that
+  /// vector, one per direction. A field along a periodic direction needs one, in a vacuum gap.
+  std::array<std::optional<double>, 3> field_jump{};
+
+  std::size_t size() const { return positions.size(); }
+};
+
+/// Reference values; what is absent is not trained on.
+struct Labels {
+  std::optional<double> energy;                        ///< eV
+  std::optional<std::vector<Vector3<double>>> forces;  ///< eV/Å
+  std::optional<Matrix3<double>> stress;               ///< eV/Å³, positive tensile
+  std::optional<std::vector<double>> charges;          ///< e
+  std::optional<Vector3<double>> dipole;               ///< e Å
+  std::array<bool, 3> dipole_mask{true, true,
+                                  true};  ///< components of the dipole that mean something
+  std::optional<double> fermi_level;      ///< eV
+};
+
+/// One frame of a data file: a structure, its labels, and everything else the file said.
+struct Frame {
+  Structure structure;
+  Labels labels;
+  std::string config_type;
+  std::map<std::string, std::string> info;  ///< keys that have no meaning to leyden, kept as text
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
