@@ -114,7 +114,7 @@ struct Pack<R> {
   using scalar_type = R;
   using batch_type = detail::BatchOf<R>;
 
-  batch_type batch{R(0)};
+  batch_type batch = batch_type(R(0));
 
   Pack() = default;
   LEYDEN_ALWAYS_INLINE Pack(batch_type b) : batch(b) {}  // NOLINT: the wrapper is transparent

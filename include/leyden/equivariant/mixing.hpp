@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/pack.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+/// Linear maps between channels, the only place where channels mix.
+///
+/// A row is one component of one atom (or one edge): its channels live in packs that lie a fixed
+/// stride apart. `mix` is a small matrix product over many rows at once, blocked so that the sums
+/// stay in registers; it serves forward (W), backward (Wᵀ) and, with duals, both derivatives.
+namespace leyden::inline LEYDEN_ABI {
+
+/// Where rows of channels live: row r's tile t is data[row_offset(r) + t·tile_stride].
+template <class P>
+struct RowsView {
+  P* data = nullptr;
+  std::size_t tile_stride = 0;
+  const int* offsets = nullptr;  ///< (rows) in packs; null: row_stride·r
+  std::size_t row_stride = 0;
+
+  LEYDEN_ALWAYS_INLINE P* row(std::size_t r) const {
+    return data + (offsets != nullptr ? static_cast<std::size_t>(offsets[r]) : r * row_stride);
+  }
+};
+
+namespace detail {
+
+/// Lane `lane` of *p in all lanes.
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> broadcast_lane(const Pack<R>* p, int lane) {
+  return Pack<R>(reinterpret_cast<const R*>(p)[lane]);
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE Pack<Dual<R>> broadcast_lane(const Pack<Dual<R>>* p, int lane) {
+  return {broadcast_lane(&p->value, lane), broadcast_lane(&p->tangent, lane)};
+}
+
+// Sums that fit the register file: 32 registers with AVX-512, 16 before.
+#if defined(__AVX512F__)
+inline constexpr int mix_registers = 24;
+#else
+inline constexpr int mix_registers = 12;
+#endif
+
+template <int rows, int tiles, class T, class R>
+LEYDEN_ALWAYS_INLINE void mix_block(std::size_t first, const RowsView<const Pack<T>>& x, int n_in,
+                                    const Pack<R>* w, int w_stride, const RowsView<Pack<T>>& y,
+                                    int tile, bool accumulate) {
+  constexpr int lanes = Pack<T>::lanes;
+  Pack<T> sum[rows][tiles];
+  const Pack<T>* from[rows];
+  for (int r = 0; r < rows; ++r) from[r] = x.row(first + static_cast<std::size_t>(r));
+  const std::ptrdiff_t next_tile = w_stride;
+  const Pack<R>* weight = w + tile * next_tile;
+  for (int c = 0; c < n_in; c += lanes) {
+    const std::size_t at = static_cast<std::size_t>(c / lanes) * x.tile_stride;
+    const int in_tile = std::min(lanes, n_in - c);
+    for (int lane = 0; lane < in_tile; ++lane, ++weight)
+      for (int r = 0; r < rows; ++r) {
+        const Pack<T> b = broadcast_lane(from[r] + at, lane);
+        for (int t = 0; t < tiles; ++t) sum[r][t] = fma(weight[t * next_tile], b, sum[r][t]);
+      }
+  }
+  for (int r = 0; r < rows; ++r) {
+    Pack<T>* to = y.row(first + static_cast<std::size_t>(r));
+    for (int t = 0; t < tiles; ++t) {
+      Pack<T>& target = to[static_cast<std::size_t>(tile + t) * y.tile_stride];
+      target = accumulate ? target + sum[r][t] : sum[r][t];
+    }
+  }
+}
+
+template <int tiles, class T, class R>
+void mix_tiles(std::size_t rows, const RowsView<const Pack<T>>& x, int n_in, const Pack<R>* w,
+               int w_stride, const RowsView<Pack<T>>& y, int tile, bool accumulate) {
+  constexpr int block = std::max(1, mix_registers / (tiles * (is_dual_v<T> ? 2 : 1)));
+  std::size_t r = 0;
+  for (; r + block <= rows; r += block)
+    mix_block<block, tiles>(r, x, n_in, w, w_stride, y, tile, accumulate);
+  for (; r < rows; ++r) mix_block<1, tiles>(r, x, n_in, w, w_stride, y, tile, accumulate);
+}
+
+template <int ins, int tiles, class T>
+LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<const Pack<T>>& x,
+                                             int n_in, int first_in, int tile,
+                                             const RowsView<const Pack<T>>& y_bar, Pack<T>* w_bar) {
+  constexpr int lanes = Pack<T>::lanes;
+  Pack<T> sum[ins][tiles];
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Pack<T>* from = x.row(r);
+    const Pack<T>* bar = y_bar.row(r) + static_cast<std::size_t>(tile) * y_bar.tile_stride;
+    for (int i = 0; i < ins; ++i) {
+      const int c = first_in + i;
+      const Pack<T> b =
+          broadcast_lane(from + static_cast<std::size_t>(c / lanes) * x.tile_stride, c % lanes);
+      for (int t = 0; t < tiles; ++t)
+        sum[i][t] = fma(b, bar[static_cast<std::size_t>(t) * y_bar.tile_stride], sum[i][t]);
+    }
+  }
+  for (int i = 0; i < ins; ++i)
+    for (int t = 0; t < tiles; ++t)
+      w_bar[static_cast<std::ptrdiff_t>(tile + t) * n_in + first_in + i] += sum[i][t];
+}
+
+}  // namespace detail
+
+/// y_r = Σ_c W[c] x_r[c] (or += when `accumulate`). W is [out tile][in] packs, out tiles `w_stride`
+/// packs apart.
+template <class T>
+void mix(std::size_t rows, RowsView<const Pack<T>> x, int n_in, const Pack<RealOf<T>>* w,
+         int w_stride, int out_tiles, RowsView<Pack<T>> y, bool accumulate) {
+  constexpr int widest = is_dual_v<T> ? 2 : 4;
+  int tile = 0;
+  if constexpr (widest == 4)
+    for (; tile + 4 <= out_tiles; tile += 4)
+      detail::mix_tiles<4>(rows, x, n_in, w, w_stride, y, tile, accumulate);
+  for (; tile + 2 <= out_tiles; tile += 2)
+    detail::mix_tiles<2>(rows, x, n_in, w, w_stride, y, tile, accumulate);
+  for (; tile < out_tiles; ++tile)
+    detail::mix_tiles<1>(rows, x, n_in, w, w_stride, y, tile, accumulate);
+}
+
+/// W̄[c] += Σ_r x_r[c] ȳ_r, same layout as W.
+template <class T>
+void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
+                  RowsView<const Pack<T>> y_bar, int out_tiles, Pack<T>* w_bar) {
+  constexpr int tiles = is_dual_v<T> ? 1 : 2;
+  constexpr int ins = detail::mix_registers / (is_dual_v<T> ? 4 : 2);
+  int tile = 0;
+  const auto run = [&]<int width>() {
+    int c = 0;
+    for (; c + ins <= n_in; c += ins)
+      detail::mix_gradient_block<ins, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+    for (; c < n_in; ++c)
+      detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+  };
+  if constexpr (tiles == 2)
+    for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>();
+  for (; tile < out_tiles; ++tile) run.template operator()<1>();
+}
+
+/// The weights of one linear map, packed for `mix`: W and Wᵀ, scale factors folded in.
+///
+/// Output columns are grouped in blocks of `block` channels, each padded to whole packs; a plain
+/// map has one block. (The radial perceptron's last layer has one block per path and channel.)
+template <std::floating_point R>
+class Mixing {
+ public:
+  Mixing() = default;
+  Mixing(int n_in, int n_out) : Mixing(n_in, 1, n_out) {}
+  Mixing(int n_in, int blocks, int block)
+      : n_in_(n_in), blocks_(blocks), block_(block), tiles_per_block_(pack_count<R>(block)) {
+    forward_.resize(static_cast<std::size_t>(out_tiles() * n_in));
+    transposed_.resize(static_cast<std::size_t>(pack_count<R>(n_in) * out_lanes()));
+  }
+
+  /// y = W x over rows, and its adjoint x̄ = Wᵀ ȳ.
+  template <class T>
+  void apply(std::size_t rows, RowsView<const Pack<T>> x, RowsView<Pack<T>> y,
+             bool accumulate) const {
+    mix<T>(rows, x, n_in_, forward(), n_in_, out_tiles(), y, accumulate);
+  }
+  template <class T>
+  void apply_transposed(std::size_t rows, RowsView<const Pack<T>> y_bar, RowsView<Pack<T>> x_bar,
+                        bool accumulate) const {
+    mix<T>(rows, y_bar, out_lanes(), transposed(), out_lanes(), in_tiles(), x_bar, accumulate);
+  }
+
+  int n_in() const { return n_in_; }
+  int out_tiles() const { return blocks_ * tiles_per_block_; }
+  /// Outputs with padding: the length of the transposed map's input.
+  int out_lanes() const { return out_tiles() * Pack<R>::lanes; }
+  int in_tiles() const { return pack_count<R>(n_in_); }
+  const Pack<R>* forward() const { return forward_.data(); }        // [out tile][in]
+  const Pack<R>* transposed() const { return transposed_.data(); }  // [in tile][out lane]
+
+  /// Takes W, row-major [in][row_stride], the blocks side by side, times `scale`. Out tiles run
+  /// block-fastest ([tile of block][block]) so that one tile of channels of all blocks is
+  /// contiguous.
+  void pack(const double* w, std::size_t row_stride, double scale) {
+    for_each_weight([&](int in, int out, int tile, int lane) {
+      const R value = static_cast<R>(
+          scale * w[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)]);
+      forward_[static_cast<std::size_t>(tile * n_in_ + in)].set_lane(lane, value);
+      transposed_[static_cast<std::size_t>((in / Pack<R>::lanes) * out_lanes() +
+                                           tile * Pack<R>::lanes + lane)]
+          .set_lane(in % Pack<R>::lanes, value);
+    });
+  }
+  /// The adjoint of pack(): adds the packed gradient to the flat one.
+  template <class T>
+  void unpack_gradient(const Pack<T>* packed, T* w_bar, std::size_t row_stride,
+                       double scale) const {
+    for_each_weight([&](int in, int out, int tile, int lane) {
+      w_bar[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)] +=
+          packed[static_cast<std::size_t>(tile * n_in_ + in)].lane(lane) * static_cast<R>(scale);
+    });
+  }
+  std::size_t gradient_size() const { return forward_.size(); }
+
+ private:
+  template <class F>
+  void for_each_weight(F&& f) const {
+    for (int in = 0; in < n_in_; ++in)
+      for (int b = 0; b < blocks_; ++b)
+        for (int c = 0; c < block_; ++c)
+          f(in, b * block_ + c, (c / Pack<R>::lanes) * blocks_ + b, c % Pack<R>::lanes);
+  }
+
+  int n_in_ = 0;
+  int blocks_ = 0;
+  int block_ = 0;
+  int tiles_per_block_ = 0;
+  Buffer<Pack<R>> forward_;
+  Buffer<Pack<R>> transposed_;
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
