@@ -69,18 +69,18 @@ inline constexpr bool is_dual_v = is_dual<T>::value;
 
 namespace detail {
 template <class T>
-struct RealOf {
+struct RealBelow {
   using type = T;
 };
 template <class R>
-struct RealOf<Dual<R>> {
+struct RealBelow<Dual<R>> {
   using type = R;
 };
 }  // namespace detail
 
 /// The floating-point type below a number type: RealOf<Dual<double>> is double.
 template <class T>
-using RealOf = typename detail::RealOf<T>::type;
+using RealOf = typename detail::RealBelow<T>::type;
 
 /// A number that kernels run on: float, double, or a dual of one.
 template <class T>

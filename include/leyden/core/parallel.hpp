@@ -19,7 +19,7 @@ namespace leyden::inline LEYDEN_ABI {
 /// A task gets its index and the number of the worker that runs it (0 … concurrency() − 1), which
 /// picks a workspace. Which worker runs a task is not fixed, so results must be stored by task;
 /// sums are then taken in task order, and do not depend on the thread count. The first exception by
-/// task order is rethrown after all tasks have ended.
+/// task order is rethrown after all running tasks have ended; tasks behind it may not run.
 template <class E>
 concept Executor = requires(const E& e, std::size_t n, void (*task)(std::size_t, int)) {
   { e.concurrency() } -> std::convertible_to<int>;

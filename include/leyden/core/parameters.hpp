@@ -48,13 +48,19 @@ struct ParameterInfo {
 /// built; optimisers and files see this list and the vector, nothing else.
 class ParameterLayout {
  public:
-  /// Appends a slice. @throws ModelError when the name is taken.
+  /// Appends a slice. No axes: one number; an axis of zero: an empty slice.
+  /// @throws ModelError when the name is taken or an axis is negative.
   Slice add(std::string name, std::vector<int> shape, Initializer initializer, bool decays = false,
             bool trained = true) {
     for (const auto& p : entries_)
       if (p.name == name) throw ModelError("parameter '" + name + "' is declared twice");
     std::size_t n = 1;
-    for (int s : shape) n *= static_cast<std::size_t>(s);
+    for (int s : shape) {
+      if (s < 0)
+        throw ModelError("parameter '" + name + "' has an axis of " + std::to_string(s) +
+                         "; sizes are zero or positive");
+      n *= static_cast<std::size_t>(s);
+    }
     const Slice slice{size_, n};
     size_ += n;
     entries_.push_back({std::move(name), std::move(shape), slice, initializer, decays, trained});

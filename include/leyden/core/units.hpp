@@ -9,7 +9,9 @@
 /// force eV/Å, stress eV/Å³ (positive tensile).
 namespace leyden::inline LEYDEN_ABI::units {
 
-/// 1/ε₀ in V Å / e; ε₀ = 5.526349406e-3 e/(V Å) (CODATA 2018: 8.8541878128e-12 F/m).
+/// 1/ε₀ in V Å / e; ε₀ = 5.526349406e-3 e/(V Å) (CODATA 2014: 8.854187817e-12 F/m and
+/// e = 1.6021766208e-19 C). Published weights were trained with this value; that of CODATA 2018 is
+/// smaller by 9e-9.
 inline constexpr double inverse_vacuum_permittivity = 1.0 / 5.526349406e-3;
 
 /// Coulomb constant 1/(4π ε₀) in eV Å / e² (14.3996…).
