@@ -323,7 +323,8 @@ struct AlignedAllocator {
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}  // NOLINT: rebinding is implicit
   T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), alignment)); }
-  void deallocate(T* p, std::size_t n) { ::operator delete(p, n * sizeof(T), alignment); }
+  // The form without a size: clang has the sized one only since 19.
+  void deallocate(T* p, std::size_t) { ::operator delete(p, alignment); }
   friend bool operator==(AlignedAllocator, AlignedAllocator) { return true; }
 };
 
