@@ -145,3 +145,237 @@ TEST_CASE("neighbour list equals brute force for every periodicity and cell size
     }
   }
 }
+
+TEST_CASE("one atom is a neighbour of its own images", "[atoms]") {
+  Structure s;
+  s.atomic_numbers = {29};
+  s.positions = {{{0.3, -8.0, 77.0}}};
+  s.cell.periodic = {true, true, true};
+  for (int d = 0; d < 3; ++d) s.cell.vectors(d, d) = 2.0;
+  NeighborList list;
+  list.build(s, 2.0001);
+  CHECK(list.n_edges() == 6);
+  CHECK(list.n_pairs() == 3);
+  list.build(s, 2.0);  // the cutoff itself is outside
+  Geometry<double> g;
+  make_geometry(s, list, g);
+  CHECK(g.n_edges() == 0);
+  list.build(s, 6.0);  // three times the cell
+  CHECK(checked_edges(s, list, g) == brute_force(s, 6.0));
+}
+
+TEST_CASE("neighbour list of nothing, of one atom, and of a plane without a third vector",
+          "[atoms]") {
+  Structure s;
+  NeighborList list;
+  Geometry<double> g;
+  list.build(s, 5.0);
+  make_geometry(s, list, g);
+  CHECK(g.first == std::vector<int>{0});
+  CHECK(g.n_edges() == 0);
+  s.atomic_numbers = {1};
+  s.positions = {{{1e4, 0, 0}}};
+  list.build(s, 5.0);
+  make_geometry(s, list, g);
+  CHECK(g.first == std::vector<int>{0, 0});
+  s.cell.periodic = {true, false, true};
+  s.cell.vectors = {{3, 0, 0, 0, 0, 0, 0, 1, 3}};
+  list.build(s, 5.0);
+  CHECK(checked_edges(s, list, g) == brute_force(s, 5.0));
+  CHECK(g.n_edges() > 0);
+}
+
+TEST_CASE("neighbour list is invariant under translation", "[atoms]") {
+  RandomStream random(2);
+  NeighborList list;
+  Geometry<double> g;
+  for (unsigned pbc = 0; pbc < 8; ++pbc) {
+    Structure s = random_structure(random, 12, 6.0, pbc, 2.0);
+    list.build(s, 5.0);
+    const auto edges = checked_edges(s, list, g);
+    const std::vector<double> lengths = g.length;
+    for (Vector3<double>& r : s.positions) r += Vector3<double>{{1000.0, -1000.0, 1000.0}};
+    list.build(s, 5.0);
+    CHECK(checked_edges(s, list, g) == edges);
+    REQUIRE(g.length.size() == lengths.size());
+    // Positions near 1000 Å are rounded to 1e-13 Å.
+    for (std::size_t e = 0; e < lengths.size(); ++e)
+      CHECK(std::abs(g.length[e] - lengths[e]) < 1e-12);
+  }
+}
+
+TEST_CASE("neighbour list follows a permutation of the atoms", "[atoms]") {
+  RandomStream random(3);
+  NeighborList list;
+  Geometry<double> g;
+  const Structure s = random_structure(random, 15, 6.0, 7, 2.0);
+  std::vector<int> order(s.size());
+  std::iota(order.begin(), order.end(), 0);
+  random.shuffle(order);
+  Structure p = s;
+  for (std::size_t i = 0; i < s.size(); ++i)
+    p.positions[i] = s.positions[static_cast<std::size_t>(order[i])];
+  list.build(s, 5.0);
+  const auto edges = checked_edges(s, list, g);
+  list.build(p, 5.0);
+  auto back = checked_edges(p, list, g);
+  for (auto& [t, u, m] : back) {
+    t = order[static_cast<std::size_t>(t)];
+    u = order[static_cast<std::size_t>(u)];
+  }
+  std::sort(back.begin(), back.end());
+  CHECK(back == edges);
+}
+
+TEST_CASE("neighbour distances do not depend on the choice of lattice vectors", "[atoms]") {
+  RandomStream random(4);
+  NeighborList list;
+  Geometry<double> g;
+  for (const int skew : {1, 7, 300}) {  // b → b + skew·a and so on: 300 makes 2000 Å long vectors
+    const Structure s = random_structure(random, 10, 6.0, 7, 1.5);
+    list.build(s, 5.0);
+    checked_edges(s, list, g);
+    std::vector<double> expected = g.length;
+    const auto work = list.distances_computed();
+    Structure t = s;
+    const auto add = [&](int to, int from, int times) {
+      for (int j = 0; j < 3; ++j)
+        t.cell.vectors(to, j) += static_cast<double>(times) * t.cell.vectors(from, j);
+    };
+    add(1, 0, skew);
+    add(2, 1, -1);
+    add(2, 0, skew);
+    list.build(t, 5.0);
+    checked_edges(t, list, g);
+    std::sort(expected.begin(), expected.end());
+    std::vector<double> lengths = g.length;
+    std::sort(lengths.begin(), lengths.end());
+    REQUIRE(lengths.size() == expected.size());
+    // Sums of vectors of 6 Å · skew² at most, rounded.
+    for (std::size_t e = 0; e < lengths.size(); ++e)
+      CHECK(std::abs(lengths[e] - expected[e]) < 1e-14 * 10.0 * skew * skew + 1e-13);
+    // The compact basis is found again: a skewed cell costs no more than a straight one. Bases of
+    // equal quality may differ, hence the factor.
+    CHECK(list.distances_computed() < 2 * work);
+  }
+}
+
+TEST_CASE("skin: a kept list gives the geometry of a fresh one while atoms move", "[atoms]") {
+  RandomStream random(5);
+  Structure s = random_structure(random, 40, 9.0, 3, 2.0);
+  NeighborList kept, fresh;
+  Geometry<double> a, b;
+  kept.build(s, 4.0, 0.8);
+  int rebuilt = 0;
+  const int steps = 60;
+  for (int step = 0; step < steps; ++step) {
+    for (Vector3<double>& r : s.positions)
+      for (int k = 0; k < 3; ++k) r[k] += random.uniform(-0.06, 0.06);
+    rebuilt += kept.update(s) ? 1 : 0;
+    fresh.build(s, 4.0);
+    make_geometry(s, kept, a);
+    make_geometry(s, fresh, b);
+    REQUIRE(a.first == b.first);
+    REQUIRE(a.sender == b.sender);
+    REQUIRE(a.pair == b.pair);
+    REQUIRE(a.pair_edge == b.pair_edge);
+    REQUIRE(a.vector == b.vector);
+    REQUIRE(a.length == b.length);
+  }
+  // A random walk of 0.06 Å steps leaves 0.4 Å now and then, not at every step.
+  CHECK(rebuilt > 1);
+  CHECK(rebuilt < steps / 2);
+}
+
+TEST_CASE("update rebuilds for exactly what the list depends on", "[atoms]") {
+  RandomStream random(6);
+  const Structure s = random_structure(random, 8, 6.0, 7, 1.0);
+  NeighborList list;
+  CHECK_THROWS_AS(list.update(s), InputError);
+  list.build(s, 4.0, 0.5);
+  CHECK_FALSE(list.update(s));
+  Structure t = s;
+  t.positions[3][1] += 0.2499;
+  CHECK_FALSE(list.update(t));
+  t.positions[3][1] += 0.0002;
+  CHECK(list.update(t));
+  CHECK_FALSE(list.update(t));
+  t.cell.vectors(2, 0) += 1e-3;
+  CHECK(list.update(t));
+  t.cell.periodic[1] = false;
+  CHECK(list.update(t));
+  t.atomic_numbers[0] = 79;
+  CHECK(list.update(t));
+  t.positions.pop_back();
+  t.atomic_numbers.pop_back();
+  CHECK(list.update(t));
+  CHECK(list.n_atoms() == 7);
+  CHECK_FALSE(list.update(t));
+  list.build(t, 4.0);  // without a skin, only the same positions keep it
+  CHECK_FALSE(list.update(t));
+  t.positions[0][0] += 1e-9;
+  CHECK(list.update(t));
+}
+
+TEST_CASE("the work of a build grows with the number of atoms, whatever their extent", "[atoms]") {
+  NeighborList list;
+  RandomStream random(8);
+  const auto work = [&](std::size_t n, bool periodic, double far_away) {
+    const double size = std::cbrt(static_cast<double>(n) / 0.1);
+    Structure s;
+    s.cell.periodic = {periodic, periodic, periodic};
+    for (int d = 0; d < 3; ++d) s.cell.vectors(d, d) = size;
+    for (std::size_t i = 0; i < n; ++i) {
+      s.atomic_numbers.push_back(8);
+      Vector3<double> r;
+      for (int k = 0; k < 3; ++k) r[k] = random.uniform(0, size);
+      if (i % 2 == 1) r[0] += far_away;
+      s.positions.push_back(r);
+    }
+    list.build(s, 5.0);
+    return static_cast<double>(list.distances_computed()) / static_cast<double>(n);
+  };
+  // Half the neighbours of a sphere are 26; half of five bins cubed hold 98 to 170, as the box is
+  // divided without a remainder or not. All pairs would be 1000 and 4000.
+  CHECK(work(2000, true, 0) < 200);
+  CHECK(work(8000, true, 0) < 200);
+  CHECK(work(2000, false, 0) < 200);
+  // Two drops, so far apart that a dense grid of bins would not fit into memory.
+  CHECK(work(2000, false, 1e6) < 200);
+  CHECK(work(2000, false, 1e6) > 20);
+}
+
+TEST_CASE("two atoms a million Å apart", "[atoms]") {
+  Structure s;
+  s.atomic_numbers = {1, 1, 1};
+  s.positions = {{{0, 0, 0}}, {{1e6, -1e6, 1e6}}, {{1e6, -1e6, 1e6 + 0.7}}};
+  NeighborList list;
+  list.build(s, 5.0);
+  CHECK(list.n_edges() == 2);
+  CHECK(list.sender()[0] == 2);
+}
+
+TEST_CASE("neighbour list refuses what it cannot bin", "[atoms]") {
+  using Catch::Matchers::ContainsSubstring;
+  NeighborList list;
+  Structure s;
+  s.atomic_numbers = {1};
+  s.positions = {{{0, 0, 0}}};
+  CHECK_THROWS_WITH(list.build(s, 0.0), ContainsSubstring("cutoff 0.0"));
+  CHECK_THROWS_WITH(list.build(s, 5.0, -1.0), ContainsSubstring("skin -1.0"));
+  s.positions[0][1] = std::nan("");
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("atom 0"));
+  s.positions[0][1] = 1e13;
+  CHECK_THROWS_AS(list.build(s, 5.0), InputError);
+  s.positions[0][1] = 0;
+  s.cell.periodic = {true, false, false};
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("linearly independent"));
+  s.cell.vectors = {{1, 2, 3, 2, 4, 6, 0, 0, 1}};
+  CHECK_NOTHROW(list.build(s, 5.0));  // the second vector does not repeat
+  s.cell.periodic = {true, true, true};
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("linearly independent"));
+  s.cell.vectors = {{1e-4, 0, 0, 0, 9, 0, 0, 0, 9}};
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("thin"));
+  s.atomic_numbers.clear();
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("0 atomic numbers"));
+}

@@ -69,12 +69,17 @@ inline void validate_cell(const Cell& cell, const std::string& where) {
   const std::string rows = vector_text(cell.vectors.row(0)) + ", " +
                            vector_text(cell.vectors.row(1)) + ", " +
                            vector_text(cell.vectors.row(2));
+  bool dependent = false;
   try {
-    compact_lattice(cell);
+    const CompactLattice lattice = compact_lattice(cell);
+    // Coplanar vectors with rounding errors still span a lattice, of a tiny period.
+    for (int k = 0; k < lattice.n_periodic; ++k) dependent |= lattice.height(k) < 1e-3;
   } catch (const InputError&) {
+    dependent = true;
+  }
+  if (dependent)
     throw InputError(where + "the periodic lattice vectors are linearly dependent: rows " + rows +
                      " Å; give independent vectors or mark directions as not periodic");
-  }
   if (cell.all_periodic() && !(determinant(cell.vectors) > 0))
     throw InputError(where + "the lattice vectors are left-handed (determinant " +
                      number_text(determinant(cell.vectors)) + " Å³): rows " + rows +
