@@ -19,11 +19,6 @@ build=$root/build/tests
 # What is missing, as Debian packages.
 missing=""
 need_command() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
-need_file() {
-  package=$1; shift
-  for file in "$@"; do [ -e "$file" ] && return 0; done
-  missing="$missing $package"
-}
 if [ -n "${CXX:-}" ]; then need_command "${CXX%% *}" g++; else need_command c++ g++; fi
 need_command cmake cmake
 need_command ninja ninja-build
