@@ -18,7 +18,7 @@ GROUND = {"config", "version", "fwd", "core"}
 DATA = GROUND | {"atoms", "equivariant"}
 AXES = {"descriptor/concepts.hpp", "electrostatics/concepts.hpp", "charge/concepts.hpp"}
 ENGINE = DATA | AXES | {"scf"}
-POTENTIAL = ENGINE | {"descriptor", "electrostatics", "charge", "potential"}
+POTENTIAL = ENGINE | {"descriptor", "electrostatics", "charge", "compatibility", "potential"}
 ALLOWED = {
     "config": {"version"},
     "version": set(),
@@ -30,6 +30,7 @@ ALLOWED = {
     "electrostatics": DATA,
     "scf": DATA | AXES | {"electrostatics"},
     "charge": ENGINE,
+    "compatibility": POTENTIAL - {"potential"},
     "potential": POTENTIAL,
     "observables": POTENTIAL,
     "design_space": POTENTIAL,
