@@ -142,14 +142,14 @@ inline void Reader::choose() {
                                     [&](const Meaning& m) { return m.name == name; });
     if (known == meanings.end()) {
       std::string all;
-      for (const Meaning& m : meanings) all += " " + std::string(m.name);
+      for (const Meaning& m : meanings) (all += ' ') += m.name;
       throw InputError(std::string(file_) + ": cannot require " + shown(name) + "; known are" +
                        all);
     }
     if (!chosen(name).empty() || (name == "stress" && !chosen("virials").empty())) continue;
     std::string usual;
     for (const std::string_view u : known->usual)
-      if (!u.empty()) usual += " " + std::string(u);
+      if (!u.empty()) (usual += ' ') += u;
     throw InputError(std::string(file_) + ": no frame has the " +
                      (known->column ? "column " : "key ") + shown(name) +
                      ", which is required; looked for" + usual +

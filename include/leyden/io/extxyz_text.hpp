@@ -314,7 +314,7 @@ inline std::vector<FrameText> index_frames(std::string_view text, std::string_vi
                  ", found " + shown(current) +
                  (frames.empty() ? std::string("; is this an extended XYZ file?")
                                  : "; is the number of atoms in line " +
-                                       std::to_string(frames.back().line) + " too small?"));
+                                       std::to_string(frames.back().line) + " wrong?"));
     FrameText frame{line, static_cast<std::size_t>(*count), 0, {}, {}};
     if (!next_line(current)) place.fail("the file ends before the comment line of this frame");
     const Place comment{file, line};
