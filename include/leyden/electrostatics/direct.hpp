@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/electrostatics/concepts.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
+
+#include <array>
+#include <type_traits>
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// Gaussian multipoles in open space, by exact pair sums: O(n²), no parameters.
+///
+/// The radial functions of all pairs are kept in the plan, so `apply` is multiply-add; memory
+/// 8 B · n²/2 per radial function (two for charges, four with dipoles).
+class Direct {
+ public:
+  static constexpr std::string_view name = "direct";
+  static constexpr BoundarySupport boundaries{true, false};
+
+  explicit Direct(SelfInteraction self = SelfInteraction::included) : self_(self) {}
+
+  template <Number T>
+  struct Plan {
+    using number_type = T;
+    int n_atoms = 0;
+    int l_max = 0;
+    int packs = 0;                          // of atoms
+    std::vector<double> widths;             // (n)
+    std::vector<Vector3<T>> positions;      // (n)
+    std::vector<int> slot_atom;             // (packs · lanes)
+    Buffer<Pack<T>> coordinates;            // [pack][x, y, z]
+    Buffer<Pack<RealOf<T>>> pack_widths;    // [pack]
+    std::vector<std::size_t> row_first;     // (n): row i holds the packs from i / lanes on
+    std::array<Buffer<Pack<T>>, 4> radial;  // B_0 … B_3 of j > i; zero elsewhere
+    mutable Buffer<Pack<T>> a, b, out;      // scratch: multipoles and results as packs
+  };
+
+  /// @throws ModelError when a direction is periodic, or for l_max > 1.
+  /// @throws InputError when a width is not positive.
+  template <Number T>
+  void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
+            Plan<T>& plan) const;
+
+  /// v = K p; (n·size) each.
+  template <Number T>
+  void apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+             std::type_identity_t<std::span<T>> v) const;
+
+  /// Adds factor · ∂(aᵀKb)/∂(positions, strain).
+  template <Number T>
+  void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
+                         std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
+                         GeometryGradient<T>& gradient) const;
+
+  /// The real part of K, row-major (n·size)².
+  template <Number T>
+  void assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<T>>> matrix) const;
+
+ private:
+  SelfInteraction self_;
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/electrostatics/direct_impl.hpp>

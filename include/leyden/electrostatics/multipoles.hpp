@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/pack.hpp>
+#include <leyden/core/units.hpp>
+#include <leyden/core/vector3.hpp>
+
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <span>
+#include <vector>
+
+/// Conventions of Gaussian multipoles.
+///
+/// Atom i at r_i carries the density
+///
+///     ρ_i(r) = (q_i − d_i·∇) (2πσ_i²)^(−3/2) exp(−|r − r_i|²/2σ_i²)
+///
+/// which has charge q_i [e] and dipole d_i [e Å] exactly ("unit multipole moment"). Coefficients of
+/// an atom are ordered [q] or [q, d_y, d_z, d_x]. The conjugate potential coefficients are the
+/// potential v̄ averaged with the atom's own unit Gaussian [V] and its gradient, in the same order:
+/// [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄] [V/Å]; the gradient is minus the electric field.
+namespace leyden::inline LEYDEN_ABI {
+
+/// The Cartesian component (0 = x) that coefficient lm = 1, 2, 3 stands for: y, z, x.
+inline constexpr std::array<int, 4> cartesian_of_coefficient{-1, 1, 2, 0};
+
+/// The interaction of a unit multipole of width `source` with the potential that it makes itself,
+/// averaged with a Gaussian of width `receiver` [Å]: v̄(0) for l = 0 [V], ∂v̄(0) along the dipole for
+/// l = 1 [V/Å]. With σ² = source² + receiver²:
+///
+///     l = 0: C √(2/π) / σ          l = 1: (C/3) √(2/π) / σ³
+inline double self_interaction(int l, double source, double receiver) {
+  const double s2 = source * source + receiver * receiver;
+  const double l0 =
+      units::coulomb * std::sqrt(2.0) * std::numbers::inv_sqrtpi_v<double> / std::sqrt(s2);
+  return l == 0 ? l0 : l0 / (3.0 * s2);
+}
+
+/// What turns (v̄, ∂v̄) into projections on Gaussians normalised to a unit radial moment
+/// ∫ r^(l+2) exp(−r²/2s²) dr ("receiver" normalisation of published weights): the feature of l = 0
+/// is √(4π) v̄, of l = 1 √(3/2) π s ∂v̄.
+inline double receiver_normalization(int l, double width) {
+  return l == 0 ? 2.0 / std::numbers::inv_sqrtpi_v<double>
+                : std::sqrt(1.5) * std::numbers::pi * width;
+}
+
+namespace detail {
+
+inline constexpr int multipole_size(int l_max) { return (l_max + 1) * (l_max + 1); }
+
+// Multipoles as packs over atoms, [pack][q, x, y, z] (or [pack][q]). `slot_atom` says which atom
+// stands in a lane; −1 is padding and gets zeros.
+template <Number T>
+void pack_multipoles(std::span<const T> p, int l_max, std::span<const int> slot_atom,
+                     Buffer<Pack<T>>& out) {
+  const int size = multipole_size(l_max);
+  const int packs = static_cast<int>(slot_atom.size()) / Pack<T>::lanes;
+  out.resize(static_cast<std::size_t>(packs * size));
+  for (int k = 0; k < packs; ++k)
+    for (int lm = 0; lm < size; ++lm) {
+      const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
+      Pack<T>& target = out[static_cast<std::size_t>(k * size + c)];
+      for (int lane = 0; lane < Pack<T>::lanes; ++lane) {
+        const int i = slot_atom[static_cast<std::size_t>(k * Pack<T>::lanes + lane)];
+        target.set_lane(lane, i < 0 ? T(0) : p[static_cast<std::size_t>(i * size + lm)]);
+      }
+    }
+}
+
+// K column by column, from any solver's apply.
+template <class Solver, class P, class R>
+void assemble_by_columns(const Solver& solver, const P& plan, std::span<R> matrix) {
+  using T = typename P::number_type;
+  const auto n = static_cast<std::size_t>(plan.n_atoms * multipole_size(plan.l_max));
+  std::vector<T> unit(n), column(n);
+  for (std::size_t j = 0; j < n; ++j) {
+    unit[j] = T(1);
+    solver.apply(plan, std::span<const T>(unit), std::span<T>(column));
+    unit[j] = T(0);
+    for (std::size_t i = 0; i < n; ++i) matrix[i * n + j] = value_of(column[i]);
+  }
+}
+
+}  // namespace detail
+}  // namespace leyden::inline LEYDEN_ABI
