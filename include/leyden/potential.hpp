@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/atoms/neighbor_list.hpp>
+#include <leyden/compatibility.hpp>
+#include <leyden/scf/dense_quadratic.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// What evaluate() is asked for beside the energy and the charges.
+struct Properties {
+  bool forces = true;
+  bool stress = true;  ///< of structures that repeat in all directions
+};
+
+/// The answer of Potential::evaluate().
+struct Prediction {
+  double energy = 0.0;  ///< eV
+  /// (n) eV: the descriptor's energy of the atom, and of the electrostatic energy the atom's
+  /// ½ p_i·(Kp)_i + p_i·v_ext,i (with charge equilibration also χ_i q_i + ½ η_i q_i²). They sum to
+  /// the energy; the split of the electrostatic part is a convention.
+  std::vector<double> atomic_energies;
+  std::vector<Vector3<double>> forces;  ///< (n) eV/Å; empty when not asked for
+  /// eV/Å³, (1/V) dE/dε, symmetric, positive tensile; zero when not asked for or not periodic in
+  /// all directions.
+  Matrix3<double> stress{};
+  std::vector<double> charges;     ///< (n) e; empty for models without charges
+  std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, atom-major, [q, y, z, x]
+  /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
+  /// and on the choice of images when periodic.
+  Vector3<double> dipole{};
+  /// eV, of models that have one: μ = −dE/dQ.
+  std::optional<double> fermi_level;
+};
+
+/// ∂L/∂(each prediction) of a scalar L. An empty vector stands for zeros.
+struct LossCotangents {
+  double energy = 0.0;
+  std::vector<Vector3<double>> forces;  // (n)
+  Matrix3<double> stress{};             // any matrix: only its symmetric part matters
+  std::vector<double> charges;          // (n)
+  Vector3<double> dipole{};
+};
+
+namespace detail {
+
+/// All memory of one evaluation in number type T.
+template <class D, class Q, class S, Number T>
+struct EvaluationState {
+  Geometry<T> geometry;
+  typename D::template Tape<T> tape;
+  typename S::template Plan<T> plan;
+  DenseQuadraticTape<T> quadratic;
+  std::vector<T> multipoles;                  // (n·size) p
+  std::vector<T> own_potential;               // (n·size) Kp
+  std::vector<T> external;                    // (n·size) v_ext
+  std::vector<T> multipole_bar;               // (n·size)
+  std::vector<T> chi, eta, chi_bar, eta_bar;  // (n·size), quadratic models
+  std::vector<T> lambda;                      // (n·size)
+  GeometryGradient<T> gradient;
+  std::vector<T> parameter_gradient;
+  T fermi_level{};
+};
+
+/// A linear functional of the multipoles to be pulled back beside the energy.
+template <Number T>
+struct ExtraCotangents {
+  T energy{RealOf<T>(1)};
+  std::span<const T> multipoles;  // (n·size) or empty
+};
+
+}  // namespace detail
+
+/// A potential: descriptor D, charge model Q, electrostatic solver S.
+///
+///   E = Σ_i E_i(R) + min or value of [sites(p; h)] + ½ pᵀKp + p·v_ext
+///
+/// Policies are fixed at construction; only the parameters change. All const functions are
+/// thread-safe given one workspace per thread, and allocate nothing once their workspace has seen a
+/// structure of that size. Results do not depend on what the workspace was used for before.
+///
+/// Which D, Q, S fit together: Compatibility (leyden/compatibility.hpp).
+template <class D, class Q, class S>
+class Potential {
+  static_assert(detail::RequireCompatible<D, Q, S>::value);
+
+ public:
+  using descriptor_type = D;
+  using charge_model_type = Q;
+  using solver_type = S;
+  /// The number type of the whole evaluation; energies are summed in double.
+  using real_type = typename D::real_type;
+  /// Coefficients per atom.
+  static constexpr int multipole_count =
+      Q::kind == ChargeKind::none ? 0 : (Q::l_max + 1) * (Q::l_max + 1);
+
+  /// All memory of evaluations. One per thread; may serve any structures, also of several
+  /// potentials of the same type.
+  struct Workspace {
+    /// @param skin  Å: the neighbour list is kept while no atom has moved by half of it.
+    explicit Workspace(double skin = 0.5) : skin(skin) {}
+
+    double skin;
+    NeighborList neighbors;
+    std::vector<int> species;                   // (n) index into species()
+    std::vector<double> widths;                 // (n) Å
+    std::vector<Vector3<double>> displacement;  // (n) tangent of the positions
+    Prediction prediction;
+    detail::EvaluationState<D, Q, S, real_type> real;
+    detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
+    std::vector<real_type> real_extra;        // (n·size)
+    std::vector<Dual<real_type>> dual_extra;  // (n·size)
+  };
+
+  /// Declares and initialises all parameters.
+  /// @throws ModelError when the parts do not fit (an option's size, missing features of l = 1).
+  Potential(D descriptor, Q charge_model, S solver, std::uint64_t seed = 0);
+
+  const D& descriptor() const { return descriptor_; }
+  const Q& charge_model() const { return charge_model_; }
+  const S& solver() const { return solver_; }
+  /// Atomic numbers, in the order of the descriptor's weights.
+  std::span<const int> species() const { return descriptor_.species(); }
+  double cutoff() const { return descriptor_.cutoff(); }  ///< Å
+
+  const ParameterLayout& layout() const { return layout_; }
+  std::span<const double> parameters() const { return parameters_; }
+  /// @throws ModelError when the size is not layout().size().
+  void set_parameters(std::span<const double> parameters);
+
+  /// Energy, charges and what else is asked for. The reference lives in the workspace and is valid
+  /// until its next use.
+  ///
+  /// @throws ModelError for an unknown species or a boundary, charge or field that the solver does
+  /// not serve; InputError for an empty structure or a cell that is none; ConvergenceError when
+  /// charges have no minimum.
+  const Prediction& evaluate(const Structure& structure, Workspace& workspace,
+                             Properties properties = {}) const;
+
+  /// Adds dL/dθ to `gradient` (layout().size()) for a loss L whose derivatives by the predictions
+  /// are given. Exact also through forces, stress and equilibrated charges: one adjoint pass on
+  /// dual numbers (on real ones when neither forces nor stress have a cotangent).
+  /// Cotangents of charges are ignored by models without charges. Errors as evaluate(), and
+  /// InputError for cotangents of a wrong size.
+  void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
+                          Workspace& workspace, std::span<double> gradient) const;
+
+ private:
+  template <Number T>
+  using State = detail::EvaluationState<D, Q, S, T>;
+
+  static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
+
+  void start(const Structure& structure, Workspace& workspace) const;
+  /// h, p and what the energy needs of p; the geometry stands.
+  template <Number T>
+  void forward(const Structure& structure, Workspace& workspace, State<T>& state) const;
+  /// Cotangents of features, geometry (if `geometry`) and parameters (if not empty).
+  template <Number T>
+  void backward(const Structure& structure, const Workspace& workspace, State<T>& state,
+                const detail::ExtraCotangents<T>& bar, bool geometry,
+                std::span<T> parameter_gradient) const;
+  template <Number T>
+  ChargeInput<T> charge_input(const Structure& structure, const Workspace& workspace,
+                              const State<T>& state) const;
+  void fill_prediction(const Structure& structure, Properties properties,
+                       Workspace& workspace) const;
+  /// Cotangents of the multipoles from those of charges and dipole, each through `convert`.
+  template <Number T, class Convert>
+  void fill_extra(const Structure& structure, const LossCotangents& cotangents, Convert&& convert,
+                  std::vector<T>& extra) const;
+
+  D descriptor_;
+  Q charge_model_;
+  S solver_;
+  ParameterLayout layout_;
+  std::vector<double> parameters_;
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/potential_impl.hpp>  // IWYU pragma: keep
