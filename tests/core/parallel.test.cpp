@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/catch.hpp"
+#include "support/thread_executor.hpp"
 
 #include <leyden/core/parallel.hpp>
 
@@ -71,6 +72,11 @@ TEST_CASE("the serial executor keeps the contract", "[parallel]") {
   check_contract(SerialExecutor{});
   STATIC_REQUIRE_FALSE(Executor<NotAnExecutor>);
   STATIC_REQUIRE_FALSE(Executor<int>);
+}
+
+TEST_CASE("an executor of a user's own keeps the contract", "[parallel]") {
+  STATIC_REQUIRE(Executor<leyden_test::ThreadExecutor>);
+  for (const int threads : {1, 2, 3}) check_contract(leyden_test::ThreadExecutor(threads));
 }
 
 #if defined(_OPENMP)

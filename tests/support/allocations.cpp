@@ -22,10 +22,18 @@ namespace leyden_test {
 std::size_t allocation_count() { return count; }
 }  // namespace leyden_test
 
-// The nothrow and array forms of the standard library call these.
+// The array forms of the standard library call these.
 void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
+}
+// The address sanitizer's own would not fit our delete.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return counted(size, alignof(std::max_align_t));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
