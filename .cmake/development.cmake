@@ -4,6 +4,9 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYP
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, ..." FORCE)
 endif()
 
+# -std=c++20, not gnu++20.
+set(CMAKE_CXX_EXTENSIONS OFF)
+
 include(CheckCXXCompilerFlag)
 check_cxx_compiler_flag(-march=native LEYDEN_HAS_MARCH_NATIVE)
 

@@ -5,7 +5,16 @@
 
 #include <Eigen/Core>
 
+#include <string>
+
 int main() {
+#if defined(CONSUMER_SEES_VERSION)
+  // What the package or the project says is what the header says.
+  const std::string version = std::to_string(LEYDEN_VERSION_MAJOR) + "." +
+                              std::to_string(LEYDEN_VERSION_MINOR) + "." +
+                              std::to_string(LEYDEN_VERSION_PATCH);
+  if (version != CONSUMER_SEES_VERSION) return 2;
+#endif
   const Eigen::Vector3d ones = Eigen::Vector3d::Ones();
   const leyden::Pack<double> two(2.0);
   const double sum = leyden::sum_lanes(two * two) / leyden::Pack<double>::lanes;
