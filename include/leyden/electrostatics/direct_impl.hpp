@@ -11,21 +11,6 @@ namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 
-inline void check_sources(const char* where, int n_atoms, const SourceShape& source) {
-  if (source.l_max < 0 || source.l_max > 1)
-    throw ModelError(std::string(where) +
-                     ": multipoles of l_max = " + std::to_string(source.l_max) +
-                     " given; charges (0) and dipoles (1) are there");
-  if (source.widths.size() != static_cast<std::size_t>(n_atoms))
-    throw ModelError(std::string(where) + ": " + std::to_string(source.widths.size()) +
-                     " widths given for " + std::to_string(n_atoms) + " atoms; give one per atom");
-  for (std::size_t i = 0; i < source.widths.size(); ++i)
-    if (!(source.widths[i] > 0) || !std::isfinite(source.widths[i]))
-      throw InputError(std::string(where) + ": the Gaussian width of atom " + std::to_string(i) +
-                       " is " + std::to_string(source.widths[i]) +
-                       " Angstrom; it must be positive");
-}
-
 // Adds an energy gradient with respect to the vector R = r_i − r_j, over lanes j.
 template <Number T>
 struct PairGradient {

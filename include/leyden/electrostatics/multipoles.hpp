@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/error.hpp>
 #include <leyden/core/pack.hpp>
 #include <leyden/core/units.hpp>
 #include <leyden/core/vector3.hpp>
+#include <leyden/electrostatics/concepts.hpp>
 
 #include <array>
 #include <cmath>
 #include <numbers>
 #include <span>
+#include <string>
 #include <vector>
 
 /// Conventions of Gaussian multipoles.
@@ -49,6 +52,21 @@ inline double receiver_normalization(int l, double width) {
 namespace detail {
 
 inline constexpr int multipole_size(int l_max) { return (l_max + 1) * (l_max + 1); }
+
+inline void check_sources(const char* where, int n_atoms, const SourceShape& source) {
+  if (source.l_max < 0 || source.l_max > 1)
+    throw ModelError(std::string(where) +
+                     ": multipoles of l_max = " + std::to_string(source.l_max) +
+                     " given; charges (0) and dipoles (1) are there");
+  if (source.widths.size() != static_cast<std::size_t>(n_atoms))
+    throw ModelError(std::string(where) + ": " + std::to_string(source.widths.size()) +
+                     " widths given for " + std::to_string(n_atoms) + " atoms; give one per atom");
+  for (std::size_t i = 0; i < source.widths.size(); ++i)
+    if (!(source.widths[i] > 0) || !std::isfinite(source.widths[i]))
+      throw InputError(std::string(where) + ": the Gaussian width of atom " + std::to_string(i) +
+                       " is " + std::to_string(source.widths[i]) +
+                       " Angstrom; it must be positive");
+}
 
 // Multipoles as packs over atoms, [pack][q, x, y, z] (or [pack][q]). `slot_atom` says which atom
 // stands in a lane; −1 is padding and gets zeros.

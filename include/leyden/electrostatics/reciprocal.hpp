@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/electrostatics/concepts.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/wave_vectors.hpp>
+
+#include <array>
+#include <type_traits>
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// How far and in which setting Reciprocal sums.
+struct ReciprocalOptions {
+  /// The fraction of the force between two Gaussian dipoles of the smallest width that lies in wave
+  /// vectors beyond the cutoff: k_c = x/σ_min with (1 + x²) exp(−x²) = accuracy. Energies are more
+  /// accurate: their fraction is erfc(x) for charges.
+  double accuracy = 1e-10;
+  /// The largest |k| [1/Å]; 0: from `accuracy`.
+  double k_cutoff = 0.0;
+  Background background = Background::none;
+  SelfInteraction self = SelfInteraction::included;
+};
+
+/// Gaussian multipoles in a bulk cell by the plain sum over wave vectors 0 < |k| ≤ k_c:
+///
+///     S(k) = Σ_i (q_i − i k·d_i) exp(−σ_i²k²/2 − i k·r_i),   aᵀKb = (4πC/V) Σ Re(S_a S_b*)/k²
+///
+/// (tin-foil boundary). Cost O(n V k_c³), no real-space part: made for broad Gaussians.
+///
+/// k = 0 is dropped. For a neutral cell that is exact. For a charge Q it places a uniform
+/// background and fixes the cell average of the potential of *point* charges' long-range part
+/// to zero; the finite limit that the Gaussians leave at k → 0, −(2πC/V) Σ_ij q_i q_j (σ_i² + σ_j²)
+/// / 2 in the energy, is not added: energies of charged cells shift with σ by −(2πC/V) Q Σ q_i σ_i²
+/// against those of point charges in the same background, forces only where charges change.
+///
+/// The set of k follows from the value of the cell; under strain the integer indices stay and the
+/// vectors move, so that derivatives are exact for the truncated sum.
+class Reciprocal {
+ public:
+  static constexpr std::string_view name = "reciprocal";
+  static constexpr BoundarySupport boundaries{false, true};
+
+  explicit Reciprocal(ReciprocalOptions options = {}) : options_(options) {}
+
+  /// A run of packs of atoms of one width.
+  struct Segment {
+    int first = 0, last = 0;
+    double width = 0;
+    std::size_t factor = 0;  // where exp(−σ²k²/2) of its slots starts
+  };
+
+  /// Multipoles on all atoms, and what a pass over k collects for them.
+  template <Number T>
+  struct Layer {
+    int l_max = 0;
+    std::vector<Segment> segments;
+    const T* width_factors = nullptr;
+    Buffer<Pack<T>> moments;  // [pack][q, x, y, z]
+    Buffer<Pack<T>> along;    // [pack] g3·d
+    Buffer<Pack<T>> out;      // [pack][…]
+  };
+
+  template <Number T>
+  struct Scratch {
+    std::array<std::vector<Layer<T>>, 2> layers;
+    Buffer<Pack<T>> phase;                          // [pack][cos, sin] of the row's middle
+    Buffer<Pack<T>> row_moments;                    // [pack][X re, X im, Y re, Y im]
+    std::array<Buffer<T>, 2> structure, broadened;  // S and Σ σ²wS of a row, [slot][re, im]
+    Buffer<T> field;                                // [m][12]
+    Buffer<T> width_factors;                        // of the receivers
+    std::vector<double> widths;                     // those they were made for
+  };
+
+  template <Number T>
+  struct Plan {
+    using number_type = T;
+    int n_atoms = 0;
+    int l_max = 0;
+    int packs = 0;               // of atoms
+    std::vector<double> widths;  // (n)
+    std::vector<int> slot_atom;  // (packs · lanes): atoms sorted by width, groups padded to packs
+    std::vector<Segment> segments;
+    detail::WaveRows waves;
+    std::array<Vector3<T>, 3> g;            // reciprocal lattice vectors
+    Buffer<Vector3<T>> k;                   // (slots)
+    Buffer<T> weight;                       // (slots) 8πC/(V k²), zero outside of the ball
+    Buffer<T> width_factors;                // [group][slot]
+    std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
+    mutable Scratch<T> scratch;
+  };
+
+  /// @throws ModelError when a direction is not periodic, for l_max > 1, and for |Q| > 1e-6 without
+  /// Background::uniform. @throws InputError for a cell without volume or a width that is not
+  /// positive.
+  template <Number T>
+  void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
+            Plan<T>& plan) const;
+
+  /// v = K p; (n·size) each.
+  template <Number T>
+  void apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+             std::type_identity_t<std::span<T>> v) const;
+
+  /// Adds factor · ∂(aᵀKb)/∂(positions, strain).
+  template <Number T>
+  void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
+                         std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
+                         GeometryGradient<T>& gradient) const;
+
+  /// The real part of K, row-major (n·size)².
+  template <Number T>
+  void assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<T>>> matrix) const;
+
+  /// The cutoff that is used for sources of smallest width `width` [1/Å].
+  double k_cutoff(double width) const;
+
+  const ReciprocalOptions& options() const { return options_; }
+
+ private:
+  ReciprocalOptions options_;
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/electrostatics/reciprocal_impl.hpp>

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/error.hpp>
+#include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/reciprocal_kernels.hpp>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+namespace leyden::inline LEYDEN_ABI {
+
+namespace detail {
+
+// exp(−σ²k²/2) of all slots.
+template <Number T>
+void append_width_factors(const Reciprocal::Plan<T>& plan, double width, Buffer<T>& out) {
+  using std::exp;
+  using R = RealOf<T>;
+  const R half = static_cast<R>(-0.5 * width * width);
+  for (const Vector3<T>& k : plan.k) out.push_back(exp(dot(k, k) * half));
+}
+
+// Loads the multipoles of a layer and clears its results.
+template <Number T>
+void load_layer(const Reciprocal::Plan<T>& plan, std::span<const T> p,
+                Reciprocal::Layer<T>& layer) {
+  pack_multipoles<T>(p, layer.l_max, plan.slot_atom, layer.moments);
+  layer.along.resize(static_cast<std::size_t>(plan.packs));
+  if (layer.l_max == 0) return;
+  const Vector3<T>& g = plan.g[2];
+  for (int i = 0; i < plan.packs; ++i) {
+    const Pack<T>* d = layer.moments.data() + 4 * i + 1;
+    layer.along[static_cast<std::size_t>(i)] =
+        fma(Pack<T>(g[0]), d[0], fma(Pack<T>(g[1]), d[1], Pack<T>(g[2]) * d[2]));
+  }
+}
+
+// A set of layers at the atoms' own widths.
+template <Number T>
+std::vector<Reciprocal::Layer<T>>& source_layers(const Reciprocal::Plan<T>& plan, int set) {
+  auto& layers = plan.scratch.layers[static_cast<std::size_t>(set)];
+  layers.resize(1);
+  layers[0].l_max = plan.l_max;
+  layers[0].segments.assign(plan.segments.begin(), plan.segments.end());
+  layers[0].width_factors = plan.width_factors.data();
+  return layers;
+}
+
+template <bool WithBroadened, Number T>
+void spread_layers(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
+                   const std::vector<Reciprocal::Layer<T>>& layers, int set) {
+  T* structure = plan.scratch.structure[static_cast<std::size_t>(set)].data();
+  T* broadened = plan.scratch.broadened[static_cast<std::size_t>(set)].data();
+  const int size = 4 * (row.reach + 1);
+  std::fill(structure, structure + size, T(0));
+  if constexpr (WithBroadened) std::fill(broadened, broadened + size, T(0));
+  for (const auto& layer : layers) {
+    if (layer.l_max == 0) {
+      spread_row<0, WithBroadened, T>(plan, row, k0, layer, structure, broadened);
+    } else {
+      spread_row<1, WithBroadened, T>(plan, row, k0, layer, structure, broadened);
+    }
+  }
+}
+
+// Potentials of `sources` (set 0) at `receivers` (may be the same layers).
+template <Number T>
+void reciprocal_potential(const Reciprocal::Plan<T>& plan,
+                          const std::vector<Reciprocal::Layer<T>>& sources,
+                          std::vector<Reciprocal::Layer<T>>& receivers) {
+  for (auto& layer : receivers)
+    layer.out.assign(static_cast<std::size_t>(multipole_size(layer.l_max) * plan.packs), Pack<T>());
+  for (const WaveRow& row : plan.waves.rows) {
+    const Vector3<T> k0 = plan.k[row.first];
+    row_phases(plan, row);
+    spread_layers<false>(plan, row, k0, sources, 0);
+    const T* structure = plan.scratch.structure[0].data();
+    for (auto& layer : receivers) {
+      if (layer.l_max == 0) {
+        gather_row<0, T>(plan, row, k0, layer, structure);
+      } else {
+        gather_row<1, T>(plan, row, k0, layer, structure);
+      }
+    }
+  }
+}
+
+template <Number T>
+void store_potential(const Reciprocal::Plan<T>& plan, const Reciprocal::Layer<T>& layer,
+                     std::span<T> v) {
+  const int size = multipole_size(layer.l_max);
+  for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
+    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+    if (i < 0) continue;
+    for (int lm = 0; lm < size; ++lm) {
+      const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
+      v[static_cast<std::size_t>(i * size + lm)] =
+          layer.out[static_cast<std::size_t>((slot / Pack<T>::lanes) * size + c)].lane(
+              slot % Pack<T>::lanes);
+    }
+  }
+}
+
+// Adds the part of the strain derivative that k and V carry, of one row.
+template <Number T>
+void row_strain(const Reciprocal::Plan<T>& plan, const WaveRow& row, T* trace, Matrix3<T>& strain) {
+  using R = RealOf<T>;
+  const T *a = plan.scratch.structure[0].data(), *b = plan.scratch.structure[1].data();
+  const T *ta = plan.scratch.broadened[0].data(), *tb = plan.scratch.broadened[1].data();
+  for (int j = 0; j < 2 * (row.reach + 1); ++j) {
+    const auto slot = row.first + static_cast<std::size_t>(j);
+    const Vector3<T>& k = plan.k[slot];
+    const T product = a[2 * j] * b[2 * j] + a[2 * j + 1] * b[2 * j + 1];
+    const T widening = ta[2 * j] * b[2 * j] + ta[2 * j + 1] * b[2 * j + 1] + a[2 * j] * tb[2 * j] +
+                       a[2 * j + 1] * tb[2 * j + 1];
+    *trace += plan.weight[slot] * product;
+    const T f = plan.weight[slot] * (R(2) * product / dot(k, k) + widening);
+    for (int c = 0; c < 3; ++c) {
+      const T fc = f * k[c];
+      for (int d = 0; d < 3; ++d) strain(c, d) += fc * k[d];
+    }
+  }
+}
+
+// factor · ∂(aᵀKb): a is the layers of set 0, b those of set 1. `same`: a = b.
+template <Number T>
+void reciprocal_gradient(const Reciprocal::Plan<T>& plan, bool same, T factor,
+                         GeometryGradient<T>& gradient) {
+  auto& sets = plan.scratch.layers;
+  const std::size_t gathered = same ? 1 : 2;
+  for (std::size_t set = 0; set < gathered; ++set)
+    for (auto& layer : sets[set])
+      layer.out.assign(static_cast<std::size_t>(3 * (layer.l_max + 1) * plan.packs), Pack<T>());
+  T trace(0);
+  Matrix3<T> strain{};
+  for (const WaveRow& row : plan.waves.rows) {
+    const Vector3<T> k0 = plan.k[row.first];
+    row_phases(plan, row);
+    spread_layers<true>(plan, row, k0, sets[0], 0);
+    if (same) {
+      const auto size = static_cast<std::ptrdiff_t>(4 * (row.reach + 1));
+      std::copy_n(plan.scratch.structure[0].data(), size, plan.scratch.structure[1].data());
+      std::copy_n(plan.scratch.broadened[0].data(), size, plan.scratch.broadened[1].data());
+    } else {
+      spread_layers<true>(plan, row, k0, sets[1], 1);
+    }
+    row_strain(plan, row, &trace, strain);
+    for (std::size_t set = 0; set < gathered; ++set)
+      for (auto& layer : sets[set]) {
+        const T* structure = plan.scratch.structure[1 - set].data();
+        if (layer.l_max == 0) {
+          gather_row_gradient<0, T>(plan, row, k0, layer, structure);
+        } else {
+          gather_row_gradient<1, T>(plan, row, k0, layer, structure);
+        }
+      }
+  }
+  for (int c = 0; c < 3; ++c) strain(c, c) -= trace;
+  const T times(same ? 2 : 1);
+  for (std::size_t set = 0; set < gathered; ++set)
+    for (const auto& layer : sets[set]) {
+      const int outs = 3 * (layer.l_max + 1);
+      for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
+        const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+        if (i < 0) continue;
+        const int pack = slot / Pack<T>::lanes, lane = slot % Pack<T>::lanes;
+        const auto out = [&](int c) {
+          return layer.out[static_cast<std::size_t>(pack * outs + c)].lane(lane);
+        };
+        for (int c = 0; c < 3; ++c)
+          gradient.positions[static_cast<std::size_t>(i)][c] += factor * times * out(c);
+        if (layer.l_max == 0) continue;
+        // k·d changes with k: ∂k_c/∂ε_cd = −k_d
+        for (int c = 0; c < 3; ++c) {
+          const T d = times * layer.moments[static_cast<std::size_t>(4 * pack + 1 + c)].lane(lane);
+          for (int e = 0; e < 3; ++e) strain(c, e) -= d * out(3 + e);
+        }
+      }
+    }
+  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * strain.data[c];
+}
+
+}  // namespace detail
+
+inline double Reciprocal::k_cutoff(double width) const {
+  if (options_.k_cutoff > 0) return options_.k_cutoff;
+  double x2 = -std::log(options_.accuracy);
+  for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2) / options_.accuracy);
+  return std::sqrt(x2) / width;
+}
+
+template <Number T>
+void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
+                      std::type_identity_t<T> total_charge, Plan<T>& plan) const {
+  using R = RealOf<T>;
+  constexpr int lanes = Pack<T>::lanes;
+  for (std::size_t d = 0; d < 3; ++d)
+    if (!geometry.periodic[d])
+      throw ModelError("Reciprocal: lattice direction " + std::to_string(d) +
+                       " is not periodic; this solver serves bulk (three periodic directions). "
+                       "Use Direct for a molecule");
+  const int n = geometry.n_atoms();
+  detail::check_sources("Reciprocal", n, source);
+  if (options_.background == Background::none && std::abs(value_of(total_charge)) > 1e-6)
+    throw ModelError("Reciprocal: the periodic cell has a charge of " +
+                     std::to_string(value_of(total_charge)) +
+                     " e, whose energy is infinite; choose Background::uniform to neutralise it "
+                     "with a uniform background, or give a neutral cell");
+  Matrix3<double> cell;
+  for (std::size_t c = 0; c < 9; ++c)
+    cell.data[c] = static_cast<double>(value_of(geometry.cell.data[c]));
+  const double volume = std::abs(determinant(cell));
+  if (!(volume > 1e-9 * norm(cell.row(0)) * norm(cell.row(1)) * norm(cell.row(2))) ||
+      !std::isfinite(volume))
+    throw InputError(
+        "Reciprocal: the cell has no volume; its three lattice vectors must be finite "
+        "and linearly independent");
+  plan.n_atoms = n;
+  plan.l_max = source.l_max;
+  plan.widths.assign(source.widths.begin(), source.widths.end());
+  plan.scratch.widths.clear();
+
+  // Atoms sorted by width; every group starts a pack.
+  plan.segments.clear();
+  plan.slot_atom.clear();
+  double last_width = 0;
+  for (;;) {
+    double width = 0;
+    for (double w : plan.widths)
+      if (w > last_width && (width == 0 || w < width)) width = w;
+    if (width == 0) break;
+    const int first = static_cast<int>(plan.slot_atom.size()) / lanes;
+    for (int i = 0; i < n; ++i)
+      if (plan.widths[static_cast<std::size_t>(i)] == width) plan.slot_atom.push_back(i);
+    while (plan.slot_atom.size() % static_cast<std::size_t>(lanes) != 0)
+      plan.slot_atom.push_back(-1);
+    plan.segments.push_back({first, static_cast<int>(plan.slot_atom.size()) / lanes, width, 0});
+    last_width = width;
+  }
+  plan.packs = static_cast<int>(plan.slot_atom.size()) / lanes;
+  if (n == 0) {
+    plan.waves = {};
+    return;
+  }
+
+  detail::select_wave_rows(cell, k_cutoff(plan.segments.front().width), plan.waves);
+  const Matrix3<T> inverse_cell = inverse(geometry.cell);
+  constexpr R two_pi = 2 * std::numbers::pi_v<R>;
+  for (int d = 0; d < 3; ++d)
+    for (int j = 0; j < 3; ++j)
+      plan.g[static_cast<std::size_t>(d)][j] = inverse_cell(j, d) * two_pi;
+  T v = determinant(geometry.cell);
+  if (value_of(v) < R(0)) v = -v;
+  const T prefactor = T(static_cast<R>(8 * std::numbers::pi * units::coulomb)) / v;
+  plan.k.resize(plan.waves.slots);
+  plan.weight.resize(plan.waves.slots);
+  for (const detail::WaveRow& row : plan.waves.rows)
+    for (int m = 0; m <= row.reach; ++m)
+      for (int side = 0; side < 2; ++side) {
+        const auto slot = row.first + static_cast<std::size_t>(2 * m + side);
+        Vector3<T>& k = plan.k[slot];
+        for (int c = 0; c < 3; ++c)
+          k[c] = plan.g[0][c] * static_cast<R>(row.n1) + plan.g[1][c] * static_cast<R>(row.n2) +
+                 plan.g[2][c] * static_cast<R>(row.n3(m, side));
+        plan.weight[slot] = row.inside(m, side) ? prefactor / dot(k, k) : T(0);
+      }
+  plan.width_factors.clear();
+  for (Segment& segment : plan.segments) {
+    segment.factor = plan.width_factors.size();
+    detail::append_width_factors(plan, segment.width, plan.width_factors);
+  }
+
+  // Phases of the three fractional coordinates. Doubling keeps the rounding error of the n-th power
+  // at log2(n) products.
+  const int count[3] = {plan.waves.max1, plan.waves.max2,
+                        std::max(plan.waves.max3, plan.waves.max_reach)};
+  for (int d = 0; d < 3; ++d) {
+    auto& table = plan.phases[static_cast<std::size_t>(d)];
+    table.resize(static_cast<std::size_t>(2 * plan.packs * (std::max(count[d], 1) + 1)));
+    for (int i = 0; i < plan.packs; ++i) {
+      Pack<T> theta;
+      for (int lane = 0; lane < lanes; ++lane) {
+        const int atom = plan.slot_atom[static_cast<std::size_t>(i * lanes + lane)];
+        if (atom < 0) continue;
+        const Vector3<T>& r = geometry.positions[static_cast<std::size_t>(atom)];
+        T f = r[0] * inverse_cell(0, d) + r[1] * inverse_cell(1, d) + r[2] * inverse_cell(2, d);
+        f -= T(std::floor(value_of(f)));
+        theta.set_lane(lane, f * two_pi);
+      }
+      const auto entry = [&](int m) { return table.data() + 2 * (m * plan.packs + i); };
+      entry(0)[0] = Pack<T>(R(1));
+      entry(0)[1] = Pack<T>();
+      entry(1)[0] = cos(theta);
+      entry(1)[1] = sin(theta);
+      for (int m = 2; m <= count[d]; ++m) {
+        entry(m)[0] = entry(m / 2)[0];
+        entry(m)[1] = entry(m / 2)[1];
+        detail::rotate<T>(entry(m)[0], entry(m)[1], entry(m - m / 2), false);
+      }
+    }
+  }
+
+  Scratch<T>& scratch = plan.scratch;
+  scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
+  scratch.row_moments.resize(static_cast<std::size_t>(4 * plan.packs));
+  const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
+  for (auto& s : scratch.structure) s.resize(4 * reach);
+  for (auto& s : scratch.broadened) s.resize(4 * reach);
+  scratch.field.resize(12 * reach);
+}
+
+template <Number T>
+void Reciprocal::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                       std::type_identity_t<std::span<T>> v) const {
+  using R = RealOf<T>;
+  LEYDEN_EXPECTS(p.size() ==
+                 static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
+  auto& layers = detail::source_layers(plan, 0);
+  detail::load_layer<T>(plan, p, layers[0]);
+  detail::reciprocal_potential(plan, layers, layers);
+  if (options_.self == SelfInteraction::included) {
+    detail::store_potential<T>(plan, layers[0], v);
+    return;
+  }
+  // p and v may be the same memory: the own-atom terms come first.
+  const int size = detail::multipole_size(plan.l_max);
+  for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
+    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+    if (i < 0) continue;
+    const double width = plan.widths[static_cast<std::size_t>(i)];
+    for (int c = 0; c < size; ++c) {
+      const auto at = static_cast<std::size_t>((slot / Pack<T>::lanes) * size + c);
+      Pack<T>& out = layers[0].out[at];
+      const T own = layers[0].moments[at].lane(slot % Pack<T>::lanes) *
+                    static_cast<R>(self_interaction(c == 0 ? 0 : 1, width, width));
+      out.set_lane(slot % Pack<T>::lanes, out.lane(slot % Pack<T>::lanes) - own);
+    }
+  }
+  detail::store_potential<T>(plan, layers[0], v);
+}
+
+template <Number T>
+void Reciprocal::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
+                                   std::type_identity_t<std::span<const T>> b,
+                                   std::type_identity_t<T> factor,
+                                   GeometryGradient<T>& gradient) const {
+  LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
+  const bool same = a.data() == b.data();
+  detail::load_layer<T>(plan, a, detail::source_layers(plan, 0)[0]);
+  if (!same) detail::load_layer<T>(plan, b, detail::source_layers(plan, 1)[0]);
+  detail::reciprocal_gradient(plan, same, factor, gradient);
+}
+
+template <Number T>
+void Reciprocal::assemble(const Plan<T>& plan,
+                          std::type_identity_t<std::span<RealOf<T>>> matrix) const {
+  detail::assemble_by_columns(*this, plan, matrix);
+}
+
+static_assert(ElectrostaticSolver<Reciprocal>);
+
+}  // namespace leyden::inline LEYDEN_ABI
