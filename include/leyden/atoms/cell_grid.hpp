@@ -8,7 +8,7 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// Atoms sorted into bins of about half the search radius: finds all close pairs in O(N).
+/// Atoms sorted into bins of the search radius: finds all close pairs in O(N).
 ///
 /// Bins follow the compact basis of the lattice, so skewed and tiny cells, partly periodic systems
 /// and atoms outside of the cell need no special case. Memory is O(N) whatever the extent: when
@@ -136,9 +136,9 @@ inline void CellGrid::build(std::span<const Vector3<double>> positions, const Ce
       high[k] = i == 0 ? f[k] : std::max(high[k], f[k]);
     }
   }
-  // Half the radius: five bins across instead of three halve the candidates. Bins below atomic size
-  // would be empty.
-  const double target = std::max(0.5 * radius_, 1.5);
+  // Bins of half the radius would halve the candidates, but the shorter scans take longer
+  // (measured). Bins below atomic size would be empty.
+  const double target = std::max(radius_, 1.5);
   Vector3<double> bins_per_unit{};
   for (int k = 0; k < 3; ++k) {
     const std::size_t kk = static_cast<std::size_t>(k);
@@ -208,16 +208,30 @@ std::int64_t CellGrid::for_each_pair(Visit&& visit) const {
     for (int a = a0; a < a1; ++a) {
       const auto ka = static_cast<std::size_t>(a);
       const Vector3<double> centre = wrapped_[ka] - offset;
-      const int start = self ? a + 1 : b0;
+      // One pair in seven is close, at random: collecting them without a branch saves a quarter of
+      // the time.
+      constexpr int chunk = 64;
+      std::array<int, chunk> close;
+      std::array<double, chunk> close_squared;
+      int start = self ? a + 1 : b0;
       tested += b1 - start;
-      for (int b = start; b < b1; ++b) {
-        const auto kb = static_cast<std::size_t>(b);
-        const Vector3<double> r = centre - wrapped_[kb];
-        const double squared = dot(r, r);
-        if (squared >= limit) continue;
-        std::array<int, 3> shift{};
-        for (std::size_t k = 0; k < 3; ++k) shift[k] = m[k] + wrap_[ka][k] - wrap_[kb][k];
-        visit(atom_[ka], atom_[kb], lattice_.cell_shift(shift), squared);
+      for (; start < b1; start += chunk) {
+        const int stop = std::min(start + chunk, b1);
+        std::size_t hits = 0;
+        for (int b = start; b < stop; ++b) {
+          const Vector3<double> r = centre - wrapped_[static_cast<std::size_t>(b)];
+          const double squared = dot(r, r);
+          close[hits] = b;
+          close_squared[hits] = squared;
+          hits += squared < limit ? 1 : 0;
+        }
+        for (std::size_t h = 0; h < hits; ++h) {
+          const auto kb = static_cast<std::size_t>(close[h]);
+          std::array<int, 3> shift{};
+          for (std::size_t k = 0; k < 3; ++k) shift[k] = m[k] + wrap_[ka][k] - wrap_[kb][k];
+          if ((shift[0] | shift[1] | shift[2]) != 0) shift = lattice_.cell_shift(shift);
+          visit(atom_[ka], atom_[kb], shift, close_squared[h]);
+        }
       }
     }
   };

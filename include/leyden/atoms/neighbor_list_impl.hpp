@@ -132,8 +132,9 @@ void make_geometry(const Structure& structure, const NeighborList& list, Geometr
   geometry.pair_edge.resize(at(list.n_pairs()));
   geometry.first[0] = 0;
 
-  // Pairs are numbered by first appearance, in the list and in the geometry. While edges are
-  // written, pair_edge maps pairs of the list to the first of their edges (−1: beyond the cutoff).
+  // Pairs are numbered by first appearance, in the list and in the geometry; while edges are
+  // written, pair_edge maps the list's numbers to the geometry's. A vector and its reverse come out
+  // of the same instructions, which are odd in their arguments: exactly opposite.
   const double cutoff = list.cutoff();
   int seen = 0;
   int pairs = 0;
@@ -143,41 +144,38 @@ void make_geometry(const Structure& structure, const NeighborList& list, Geometr
       const std::size_t k = at(e);
       const int p = list.pair()[k];
       const std::size_t s = at(list.sender()[k]);
-      if (p == seen) {
-        ++seen;
-        const std::array<int, 3>& shift = list.shift()[k];
-        Vector3<double> r = structure.positions[t] - structure.positions[s];
+      const std::array<int, 3>& shift = list.shift()[k];
+      Vector3<double> r = structure.positions[t] - structure.positions[s];
+      if ((shift[0] | shift[1] | shift[2]) != 0)
         for (int d = 0; d < 3; ++d)
           if (shift[at(d)] != 0) r -= static_cast<double>(shift[at(d)]) * h.row(d);
-        const double length = norm(r);
-        geometry.pair_edge[at(p)] = length < cutoff ? static_cast<int>(out) : -1;
-        if (!(length < cutoff)) continue;
-        geometry.pair[out] = pairs++;
-        geometry.vector[out] = convert(r);
-        geometry.length[out] = T(static_cast<R>(length));
-      } else {
-        if (geometry.pair_edge[at(p)] < 0) continue;
-        const std::size_t forward = at(geometry.pair_edge[at(p)]);
-        geometry.pair[out] = geometry.pair[forward];
-        geometry.vector[out] = -geometry.vector[forward];
-        geometry.length[out] = geometry.length[forward];
+      const double length = norm(r);
+      const bool kept = length < cutoff;
+      if (p == seen) {
+        ++seen;
+        geometry.pair_edge[at(p)] = pairs;
+        pairs += kept ? 1 : 0;
       }
+      if (!kept) continue;
       geometry.sender[out] = static_cast<int>(s);
       geometry.receiver[out] = static_cast<int>(t);
+      geometry.pair[out] = geometry.pair_edge[at(p)];
+      geometry.vector[out] = convert(r);
+      geometry.length[out] = T(static_cast<R>(length));
       ++out;
     }
     geometry.first[t + 1] = static_cast<int>(out);
   }
-  std::size_t kept = 0;
-  for (int p = 0; p < seen; ++p)
-    if (geometry.pair_edge[at(p)] >= 0) geometry.pair_edge[kept++] = geometry.pair_edge[at(p)];
   geometry.n_pairs = pairs;
-  geometry.pair_edge.resize(kept);
+  geometry.pair_edge.resize(at(pairs));
   geometry.sender.resize(out);
   geometry.receiver.resize(out);
   geometry.pair.resize(out);
   geometry.vector.resize(out);
   geometry.length.resize(out);
+  int next = 0;
+  for (std::size_t e = 0; e < out; ++e)
+    if (geometry.pair[e] == next) geometry.pair_edge[at(next++)] = static_cast<int>(e);
 }
 
 template <class R>
