@@ -31,8 +31,12 @@
 #define LEYDEN_ISA scalar
 #elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
 #define LEYDEN_ISA avx512
+#elif defined(__AVX512F__)
+#define LEYDEN_ISA avx512f
 #elif defined(__AVX2__) && defined(__FMA__)
 #define LEYDEN_ISA avx2
+#elif defined(__AVX2__)
+#define LEYDEN_ISA avx2nofma
 #elif defined(__AVX__)
 #define LEYDEN_ISA avx
 #elif defined(__SSE2__)

@@ -123,8 +123,8 @@ const std::string isa = LEYDEN_TEST_QUOTE(LEYDEN_ISA);
 
 TEST_CASE("the instruction set fixes the number of lanes", "[pack]") {
   int bytes = 0;
-  if (isa == "avx512") bytes = 64;
-  if (isa == "avx2" || isa == "avx") bytes = 32;
+  if (isa == "avx512" || isa == "avx512f") bytes = 64;
+  if (isa == "avx2" || isa == "avx2nofma" || isa == "avx") bytes = 32;
   if (isa == "sse2" || isa == "neon") bytes = 16;
   CAPTURE(isa);
   CHECK(Pack<double>::lanes == (bytes == 0 ? 1 : bytes / 8));
@@ -197,7 +197,7 @@ TEMPLATE_TEST_CASE("multiply-add is one rounding where the machine has it", "[pa
                    double) {
   using R = TestType;
   RandomStream random(4);
-  const bool fuses = isa == "avx2" || isa == "avx512";
+  const bool fuses = isa == "avx2" || isa == "avx512" || isa == "avx512f";
   for (int trial = 0; trial < 20; ++trial) {
     const Pack<R> a = random_pack<R>(random, 1, 2), b = random_pack<R>(random, 1, 2);
     // c cancels the product up to its rounding error.

@@ -42,6 +42,7 @@ BANNED = {"iostream", "functional", "ranges", "regex", "execution"}
 BANNED_IN_IO = {"regex", "execution"}
 SIMD = re.compile(r"\bxsimd\b|\b_mm\d*_\w+|\b__m(?:128|256|512)[di]?\b|\w*intrin\.h")
 SIMD_FILES = {"core/pack.hpp", "config.hpp"}
+OPENMP = re.compile(r"\b_OPENMP\b|#\s*pragma omp|\bomp_\w+")
 
 
 def without_comments(text):
@@ -65,6 +66,8 @@ def check_file(path, text):
             yield f"opens namespace {name.strip()} without `inline LEYDEN_ABI`"
     if path not in SIMD_FILES and (found := SIMD.search(code)):
         yield f"sees {found.group(0)}; SIMD stays in core/pack.hpp"
+    if path != "core/parallel.hpp" and (found := OPENMP.search(code)):
+        yield f"sees {found.group(0)}; threads come from an executor of core/parallel.hpp"
     if path == "leyden.hpp":
         return
     if room not in ALLOWED:

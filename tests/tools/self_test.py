@@ -75,6 +75,7 @@ def layers(folder):
         ("atoms/a.hpp", HEAD + '#include "leyden/core/a.hpp"\n', "write <leyden/...>"),
         ("atoms/a.hpp", HEAD + "inline __m256d x;\n", "SIMD stays"),
         ("atoms/a.hpp", HEAD + "#include <xsimd/xsimd.hpp>\n", "SIMD stays"),
+        ("atoms/a.hpp", HEAD + "#pragma omp parallel\n", "come from an executor"),
         ("atoms/a.hpp", HEAD + "namespace leyden {}\n", "without `inline LEYDEN_ABI`"),
         ("atoms/a.hpp", "#pragma once\n", "SPDX"),
         ("atoms/a.hpp", "// SPDX-License-Identifier: MIT\n", "#pragma once"),
