@@ -311,6 +311,13 @@ TEST_CASE("update rebuilds for exactly what the list depends on", "[atoms]") {
   CHECK(list.update(t));
   CHECK(list.n_atoms() == 7);
   CHECK_FALSE(list.update(t));
+  // A build that fails leaves nothing behind that could be kept.
+  Structure bad = t;
+  bad.cell.vectors = {};
+  bad.cell.periodic = {true, false, false};
+  CHECK_THROWS_AS(list.update(bad), InputError);
+  CHECK_THROWS_AS(list.update(bad), InputError);
+  CHECK(list.update(t));
   list.build(t, 4.0);  // without a skin, only the same positions keep it
   CHECK_FALSE(list.update(t));
   t.positions[0][0] += 1e-9;
@@ -376,6 +383,10 @@ TEST_CASE("neighbour list refuses what it cannot bin", "[atoms]") {
   CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("linearly independent"));
   s.cell.vectors = {{1e-4, 0, 0, 0, 9, 0, 0, 0, 9}};
   CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("thin"));
+  s.cell.vectors = {{9, 0, 0, 9e5, 9, 0, 0, 0, 9}};
+  CHECK_NOTHROW(list.build(s, 5.0));
+  s.positions[0][1] = 1e5;
+  CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("so skewed"));
   s.atomic_numbers.clear();
   CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("0 atomic numbers"));
 }

@@ -60,8 +60,8 @@ TEST_CASE("extxyz: all notations of values and columns", "[io]") {
   CHECK(f.labels.charges == std::vector<double>{-0.75, 0.75});
   CHECK(f.config_type == "a \"quoted\" name");
   const std::map<std::string, std::string> info{{"note", "single \"quotes\""},
-                                                {"matrix", "[1,2],[3,4]"},
-                                                {"braces", "1 2 3"},
+                                                {"matrix", "[[1,2],[3,4]]"},
+                                                {"braces", "{1 2 3}"},
                                                 {"bare", "T"},
                                                 {"spaced", "7"},
                                                 {"backslash", "a\\b"}};
@@ -130,6 +130,19 @@ TEST_CASE("extxyz: usual names come in their order of preference, one for the wh
   options = {};
   options.keys.charges = "initial_charges";
   CHECK(parse(text(two, atoms), options)[0].labels.charges == std::vector<double>{1, 3});
+}
+
+TEST_CASE("extxyz: a charge or field under two names in one file is not taken for zero", "[io]") {
+  const std::string file = text("total_charge=1") + text("charge=-1");
+  CHECK_THAT(error_of(file), ContainsSubstring("file.xyz:6: key 'charge' gives the total_charge"));
+  ExtxyzOptions options;
+  options.keys.total_charge = "charge";
+  const auto frames = parse(file, options);
+  CHECK(frames[0].structure.total_charge == 0);
+  CHECK(frames[1].structure.total_charge == -1);
+  CHECK_THAT(error_of(text("external_field=\"0 0 1\"") + text("REF_external_field=\"0 0 1\"")),
+             ContainsSubstring("gives the external_field"));
+  CHECK(parse(text("charge=2") + text(""))[1].structure.total_charge == 0);
 }
 
 TEST_CASE("extxyz: the sign of the field, and where it jumps", "[io]") {

@@ -157,6 +157,7 @@ inline void CellGrid::build(std::span<const Vector3<double>> positions, const Ce
                        " Å; check the units of the lattice vectors");
     range_[kk] = static_cast<std::int64_t>(periodic ? reach : std::min(reach, count - 1));
   }
+  Vector3<double> farthest{};
   for (std::size_t i = 0; i < n; ++i) {
     const Vector3<double> f = positions[i] * lattice_.inverse;
     Vector3<double> offset{};
@@ -170,6 +171,7 @@ inline void CellGrid::build(std::span<const Vector3<double>> positions, const Ce
           throw InputError("CellGrid: atom " + std::to_string(i) +
                            " is more than 1e8 lattice vectors away from the cell");
         offset += whole * lattice_.basis.row(k);
+        farthest[k] = std::max(farthest[k], std::abs(whole));
       }
       unsorted_wrap_[i][kk] = static_cast<int>(whole);
       const auto bin = static_cast<std::int64_t>((f[k] - whole - low[k]) * bins_per_unit[k]);
@@ -177,6 +179,19 @@ inline void CellGrid::build(std::span<const Vector3<double>> positions, const Ce
     }
     unsorted_[i] = positions[i] - offset;
     key_[i] = key;
+  }
+  for (int d = 0; d < 3; ++d) {
+    double shift = 0;
+    for (int k = 0; k < 3; ++k) {
+      const std::size_t kk = static_cast<std::size_t>(k);
+      const double images = static_cast<double>(range_[kk] / bins_[kk] + 1);
+      shift += (2 * farthest[k] + images) *
+               std::abs(lattice_.transform[kk][static_cast<std::size_t>(d)]);
+    }
+    if (shift > std::numeric_limits<int>::max())
+      throw InputError(
+          "CellGrid: the cell is so skewed and atoms are so far away from it that lattice shifts "
+          "exceed 2^31; wrap the atoms into the cell or choose shorter lattice vectors");
   }
   number_bins(n);
   for (std::size_t i = 0; i < n; ++i) ++bin_first_[static_cast<std::size_t>(bin_[i]) + 1];

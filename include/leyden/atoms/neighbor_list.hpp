@@ -61,7 +61,8 @@ class NeighborList {
   std::vector<int> first_, sender_, pair_;
   std::vector<std::array<int, 3>> shift_;
   std::int64_t distances_computed_ = 0;
-  // What the list was built for.
+  // What the list was built for; not current after a build that threw.
+  bool current_ = false;
   std::vector<int> atomic_numbers_;
   std::vector<Vector3<double>> positions_;
   Cell cell_;

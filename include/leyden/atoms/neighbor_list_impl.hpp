@@ -16,6 +16,7 @@ inline void NeighborList::build(const Structure& structure, double cutoff, doubl
   if (structure.atomic_numbers.size() != n)
     throw InputError("NeighborList::build: " + std::to_string(n) + " positions but " +
                      std::to_string(structure.atomic_numbers.size()) + " atomic numbers");
+  current_ = false;
   cutoff_ = cutoff;
   skin_ = skin;
   atomic_numbers_ = structure.atomic_numbers;
@@ -32,6 +33,7 @@ inline void NeighborList::build(const Structure& structure, double cutoff, doubl
     throw InputError("NeighborList::build: more than 2^31 edges; the cutoff of " +
                      std::to_string(cutoff) + " Å is too large for this structure");
   sort_edges(n);
+  current_ = true;
 }
 
 // Transposing twice sorts without comparisons: rows by sender first, then appended to the receivers
@@ -93,7 +95,7 @@ inline bool NeighborList::update(const Structure& structure) {
   if (!(cutoff_ > 0))
     throw InputError("NeighborList::update: call build() first; it sets the cutoff and the skin");
   const double limit = 0.25 * skin_ * skin_;
-  bool same = structure.atomic_numbers == atomic_numbers_ &&
+  bool same = current_ && structure.atomic_numbers == atomic_numbers_ &&
               structure.size() == positions_.size() && structure.cell.periodic == cell_.periodic &&
               structure.cell.vectors == cell_.vectors;
   for (std::size_t i = 0; same && i < positions_.size(); ++i) {

@@ -19,7 +19,8 @@ enum class FieldSign {
 
 /// Names of keys and columns in the file. An empty name stands for the usual ones, in the order of
 /// preference given here; the first that any frame of the file has is used for all frames, so that
-/// labels of different origin are never mixed. A name that is given must be in the file.
+/// labels of different origin are never mixed. (Charge and field are zero when absent, so there a
+/// frame that has another usual name only is an error.) A name that is given must be in the file.
 struct ExtxyzKeys {
   std::string energy;          ///< REF_energy, energy, free_energy, dft_energy, TotEnergy
   std::string forces;          ///< column: REF_forces, forces, force, dft_forces

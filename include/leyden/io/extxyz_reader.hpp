@@ -6,7 +6,6 @@
 #include <leyden/io/extxyz_text.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -78,6 +77,7 @@ class Reader {
   void choose();
   std::string_view chosen(std::string_view meaning) const;
   const KeyValue* find(const FrameText& f, std::string_view meaning) const;
+  const KeyValue* find_condition(const FrameText& f, std::string_view meaning, Place place) const;
   void read_cell(const FrameText& f, Frame& frame, Place place) const;
   void read_keys(const FrameText& f, Frame& frame, Place place) const;
   void read_stress(const FrameText& f, Frame& frame, Place place) const;
@@ -171,6 +171,24 @@ inline const KeyValue* Reader::find(const FrameText& f, std::string_view meaning
   return nullptr;
 }
 
+// As find(), for what belongs to the structure. There an absent key means zero, so a frame that
+// says it under another name than the rest of the file must not pass.
+inline const KeyValue* Reader::find_condition(const FrameText& f, std::string_view meaning,
+                                              Place place) const {
+  const KeyValue* found = find(f, meaning);
+  if (found != nullptr) return found;
+  for (const Meaning& m : meanings) {
+    if (m.name != meaning || !(options_.keys.*m.chosen).empty()) continue;
+    for (const KeyValue& kv : f.keys)
+      if (std::find(m.usual.begin(), m.usual.end(), kv.key) != m.usual.end())
+        place.fail("key " + shown(kv.key) + " gives the " + std::string(meaning) +
+                   ", in other frames it is " + shown(chosen(meaning)) +
+                   "; use one name in the file, or name the right one in ExtxyzKeys::" +
+                   std::string(meaning));
+  }
+  return nullptr;
+}
+
 inline void Reader::read_cell(const FrameText& f, Frame& frame, Place place) const {
   Cell& cell = frame.structure.cell;
   bool lattice = false;
@@ -249,7 +267,7 @@ inline void Reader::read_keys(const FrameText& f, Frame& frame, Place place) con
   if (const KeyValue* kv = find(f, "energy")) frame.labels.energy = number(*kv);
   if (const KeyValue* kv = find(f, "fermi_level")) frame.labels.fermi_level = number(*kv);
   if (const KeyValue* kv = find(f, "dipole")) frame.labels.dipole = vector(*kv);
-  if (const KeyValue* kv = find(f, "total_charge")) s.total_charge = number(*kv);
+  if (const KeyValue* kv = find_condition(f, "total_charge", place)) s.total_charge = number(*kv);
   if (const KeyValue* kv = find(f, "config_type")) frame.config_type = kv->value();
   if (const KeyValue* kv = find(f, "dipole_mask")) {
     const std::size_t count = words_of(kv->raw).size() == 1 ? 1 : 3;
@@ -257,7 +275,7 @@ inline void Reader::read_keys(const FrameText& f, Frame& frame, Place place) con
     for (std::size_t a = 0; a < 3; ++a)
       frame.labels.dipole_mask[a] = weights[count == 1 ? 0 : a] != 0;
   }
-  if (const KeyValue* kv = find(f, "external_field")) {
+  if (const KeyValue* kv = find_condition(f, "external_field", place)) {
     s.external_field = vector(*kv);
     if (options_.field_sign == FieldSign::potential_gradient) s.external_field = -s.external_field;
   }
@@ -411,31 +429,7 @@ inline std::vector<Frame> parse_extxyz(std::string_view text, std::string_view n
 
 inline std::vector<Frame> read_extxyz(const std::string& path, const ExtxyzOptions& options,
                                       ExtxyzReport* report) {
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (file == nullptr) throw InputError(path + ": cannot open the file for reading");
-  std::string text;
-  // One large read when the size is known; pipes are read in pieces.
-  std::size_t size = 0;
-  if (std::fseek(file, 0, SEEK_END) == 0) {
-    const long end = std::ftell(file);
-    // A directory can be opened and claims to be of the largest size there is.
-    if (end > 0 && end < std::numeric_limits<long>::max()) size = static_cast<std::size_t>(end);
-    std::rewind(file);
-  }
-  for (std::size_t done = 0;;) {
-    text.resize(done + std::max<std::size_t>(size + 1, 1 << 16));
-    const std::size_t got = std::fread(text.data() + done, 1, text.size() - done, file);
-    done += got;
-    size = 0;
-    if (done < text.size()) {
-      text.resize(done);
-      break;
-    }
-  }
-  const bool failed = std::ferror(file) != 0;
-  std::fclose(file);
-  if (failed) throw InputError(path + ": cannot read the file");
-  return parse_extxyz(text, path, options, report);
+  return parse_extxyz(detail::extxyz::read_file(path), path, options, report);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI

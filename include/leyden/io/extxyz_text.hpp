@@ -7,7 +7,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,7 +114,8 @@ inline std::optional<bool> read_bool(std::string_view s) {
   return {};
 }
 
-/// One key=value of a comment line. The value is without its quotes but not yet unescaped.
+/// One key=value of a comment line. The value is without its quotes (but with its
+/// brackets) and not yet unescaped.
 struct KeyValue {
   std::string_view key, raw;
   bool quoted = false;
@@ -148,7 +151,8 @@ inline void split_comment(std::string_view line, Place place, std::vector<KeyVal
   const auto quoted = [&](std::string_view what) {
     const char quote = line[i];
     const std::size_t start = ++i;
-    while (i < line.size() && line[i] != quote) i += line[i] == '\\' ? 2 : 1;
+    while (i < line.size() && line[i] != quote)
+      i += line[i] == '\\' ? std::size_t{2} : std::size_t{1};
     if (i >= line.size())
       place.fail("the quote of " + std::string(what) +
                  " is not closed: " + shown(line.substr(start - 1)));
@@ -161,7 +165,7 @@ inline void split_comment(std::string_view line, Place place, std::vector<KeyVal
     int depth = 0;
     for (; i < line.size(); ++i) {
       depth += line[i] == open ? 1 : line[i] == close ? -1 : 0;
-      if (depth == 0) return line.substr(start + 1, i++ - start - 1);
+      if (depth == 0) return line.substr(start, ++i - start);
     }
     place.fail("the bracket of key " + shown(key) + " is not closed");
   };
@@ -331,6 +335,35 @@ inline std::vector<FrameText> index_frames(std::string_view text, std::string_vi
     frames.push_back(std::move(frame));
   }
   return frames;
+}
+
+/// The whole file. @throws InputError when it cannot be read.
+inline std::string read_file(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) throw InputError(path + ": cannot open the file for reading");
+  std::string text;
+  // One large read when the size is known; pipes are read in pieces.
+  std::size_t size = 0;
+  if (std::fseek(file, 0, SEEK_END) == 0) {
+    const long end = std::ftell(file);
+    // A directory can be opened and claims to be of the largest size there is.
+    if (end > 0 && end < std::numeric_limits<long>::max()) size = static_cast<std::size_t>(end);
+    std::rewind(file);
+  }
+  for (std::size_t done = 0;;) {
+    text.resize(done + std::max<std::size_t>(size + 1, 1 << 16));
+    const std::size_t got = std::fread(text.data() + done, 1, text.size() - done, file);
+    done += got;
+    size = 0;
+    if (done < text.size()) {
+      text.resize(done);
+      break;
+    }
+  }
+  const bool failed = std::ferror(file) != 0;
+  std::fclose(file);
+  if (failed) throw InputError(path + ": cannot read the file");
+  return text;
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail::extxyz
