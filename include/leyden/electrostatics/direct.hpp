@@ -58,6 +58,24 @@ class Direct {
   template <Number T>
   void assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<T>>> matrix) const;
 
+  /// out[(w·n + i)·size + lm]: the potential of p averaged with a unit Gaussian of width w at atom
+  /// i [V] and its gradient [V/Å].
+  template <Number T>
+  void features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+
+  /// Adds ∂(cotangent·features)/∂p to p_bar.
+  template <Number T>
+  void features_transpose(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                          const PotentialFeatures& shape,
+                          std::type_identity_t<std::span<T>> p_bar) const;
+
+  /// Adds factor · ∂(cotangent·features)/∂(positions, strain).
+  template <Number T>
+  void feature_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                        std::type_identity_t<std::span<const T>> p, const PotentialFeatures& shape,
+                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+
  private:
   SelfInteraction self_;
 };

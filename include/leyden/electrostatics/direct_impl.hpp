@@ -6,6 +6,7 @@
 #include <leyden/electrostatics/gaussian_kernel.hpp>
 
 #include <string>
+#include <utility>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -114,6 +115,18 @@ void direct_apply(const Direct::Plan<T>& plan) {
   finish();
 }
 
+// Adds the gradients of lanes j, [pack][x, y, z] in plan.out, and the strain.
+template <Number T>
+void add_pack_gradient(const Direct::Plan<T>& plan, T factor, const Pack<T>* strain,
+                       GeometryGradient<T>& gradient) {
+  constexpr int lanes = Pack<T>::lanes;
+  for (int i = 0; i < plan.n_atoms; ++i)
+    for (int c = 0; c < 3; ++c)
+      gradient.positions[static_cast<std::size_t>(i)][c] +=
+          factor * plan.out[static_cast<std::size_t>((i / lanes) * 3 + c)].lane(i % lanes);
+  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * sum_lanes(strain[c]);
+}
+
 template <int L, Number T>
 void direct_gradient(const Direct::Plan<T>& plan, T factor, GeometryGradient<T>& gradient) {
   constexpr int size = multipole_size(L);
@@ -151,11 +164,72 @@ void direct_gradient(const Direct::Plan<T>& plan, T factor, GeometryGradient<T>&
     }
   });
   finish();
+  add_pack_gradient(plan, factor, strain, gradient);
+}
+
+// Visits all pairs (i, lanes j > i) with the radial functions of a receiver of one width: radial_i
+// between the receiver and the source width of i, radial_j of the lanes j.
+template <Number T, class Visit>
+void for_each_feature_block(const Direct::Plan<T>& plan, double width, Visit&& visit) {
+  using R = RealOf<T>;
+  constexpr int lanes = Pack<T>::lanes;
+  const Pack<R> w(static_cast<R>(width));
+  const auto inverse_width = [&](Pack<R> s) {
+    return Pack<R>(R(1)) / sqrt(Pack<R>(R(2)) * fma(s, s, w * w));
+  };
+  for_each_direct_block(plan, [&](int i, int k, std::size_t, const Pack<T>* r) {
+    const Pack<T> r2 = fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
+    Pack<T> radial[2][4];
+    gaussian_kernel<T>(
+        r2, inverse_width(Pack<R>(static_cast<R>(plan.widths[static_cast<std::size_t>(i)]))),
+        radial[0]);
+    gaussian_kernel<T>(r2, inverse_width(plan.pack_widths[static_cast<std::size_t>(k)]), radial[1]);
+    if (k == i / lanes || k == plan.packs - 1)
+      for (int lane = 0; lane < lanes; ++lane) {
+        const int j = k * lanes + lane;
+        if (j > i && j < plan.n_atoms) continue;
+        for (auto& side : radial)
+          for (auto& b : side) b.set_lane(lane, T(0));
+      }
+    visit(i, k, r, radial[0], radial[1]);
+  });
+}
+
+// plan.out += potentials of the multipoles in plan.a. `transpose`: the multipoles sit on the
+// receiver's width, and are felt at the atoms' own.
+template <Number T>
+void direct_features(const Direct::Plan<T>& plan, double width, bool transpose) {
+  constexpr int lanes = Pack<T>::lanes;
+  for_each_feature_block(
+      plan, width,
+      [&](int i, int k, const Pack<T>* r, const Pack<T>* radial_i, const Pack<T>* radial_j) {
+        if (transpose) std::swap(radial_i, radial_j);
+        Pack<T> source[4], v[4];
+        for (int c = 0; c < 4; ++c)
+          source[c] =
+              Pack<T>(plan.a[static_cast<std::size_t>((i / lanes) * 4 + c)].lane(i % lanes));
+        pair_potential<1, T>(r, radial_j, plan.a.data() + 4 * k, v);
+        const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
+        pair_potential<1, T>(back, radial_i, source, plan.out.data() + 4 * k);
+        for (int c = 0; c < 4; ++c) {
+          Pack<T>& target = plan.out[static_cast<std::size_t>((i / lanes) * 4 + c)];
+          target.set_lane(i % lanes, target.lane(i % lanes) + sum_lanes(v[c]));
+        }
+      });
+}
+
+// Stores (or adds) [pack][v, x, y, z] in the order of coefficients.
+template <Number T>
+void store_coefficients(const Direct::Plan<T>& plan, int l_max, bool add, std::span<T> v) {
+  const int size = multipole_size(l_max);
   for (int i = 0; i < plan.n_atoms; ++i)
-    for (int c = 0; c < 3; ++c)
-      gradient.positions[static_cast<std::size_t>(i)][c] +=
-          factor * lane_of(plan.out.data() + (i / lanes) * 3 + c, i % lanes);
-  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * sum_lanes(strain[c]);
+    for (int lm = 0; lm < size; ++lm) {
+      const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
+      const T x =
+          plan.out[static_cast<std::size_t>((i / Pack<T>::lanes) * 4 + c)].lane(i % Pack<T>::lanes);
+      T& target = v[static_cast<std::size_t>(i * size + lm)];
+      target = add ? target + x : x;
+    }
 }
 
 }  // namespace detail
@@ -259,6 +333,82 @@ template <Number T>
 void Direct::assemble(const Plan<T>& plan,
                       std::type_identity_t<std::span<RealOf<T>>> matrix) const {
   detail::assemble_by_columns(*this, plan, matrix);
+}
+
+template <Number T>
+void Direct::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                      const PotentialFeatures& shape,
+                      std::type_identity_t<std::span<T>> out) const {
+  detail::check_features("Direct", shape);
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
+  detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a, 1);
+  for (std::size_t w = 0; w < shape.widths.size(); ++w) {
+    plan.out.assign(static_cast<std::size_t>(4 * plan.packs), Pack<T>());
+    detail::direct_features(plan, shape.widths[w], false);
+    detail::store_coefficients<T>(plan, shape.l_max, false, out.subspan(w * stride, stride));
+  }
+  if (shape.self == SelfInteraction::included)
+    detail::add_own_features<T>(plan.widths, plan.l_max, shape, RealOf<T>(1), p, out);
+}
+
+template <Number T>
+void Direct::features_transpose(const Plan<T>& plan,
+                                std::type_identity_t<std::span<const T>> cotangent,
+                                const PotentialFeatures& shape,
+                                std::type_identity_t<std::span<T>> p_bar) const {
+  detail::check_features("Direct", shape);
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
+  plan.out.assign(static_cast<std::size_t>(4 * plan.packs), Pack<T>());
+  for (std::size_t w = 0; w < shape.widths.size(); ++w) {
+    detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
+                               plan.a, 1);
+    detail::direct_features(plan, shape.widths[w], true);
+  }
+  detail::store_coefficients<T>(plan, plan.l_max, true, p_bar);
+  if (shape.self == SelfInteraction::included)
+    detail::add_own_features_transpose<T>(plan.widths, plan.l_max, shape, RealOf<T>(1), cotangent,
+                                          p_bar);
+}
+
+template <Number T>
+void Direct::feature_gradient(const Plan<T>& plan,
+                              std::type_identity_t<std::span<const T>> cotangent,
+                              std::type_identity_t<std::span<const T>> p,
+                              const PotentialFeatures& shape, std::type_identity_t<T> factor,
+                              GeometryGradient<T>& gradient) const {
+  constexpr int lanes = Pack<T>::lanes;
+  detail::check_features("Direct", shape);
+  LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
+  detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.b, 1);
+  plan.out.assign(static_cast<std::size_t>(3 * plan.packs), Pack<T>());
+  Pack<T> strain[9] = {};
+  const Pack<T> none[4] = {};
+  for (std::size_t w = 0; w < shape.widths.size(); ++w) {
+    detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
+                               plan.a, 1);
+    detail::for_each_feature_block(
+        plan, shape.widths[w],
+        [&](int i, int k, const Pack<T>* r, const Pack<T>* radial_i, const Pack<T>* radial_j) {
+          Pack<T> ci[4], pi[4];
+          for (int c = 0; c < 4; ++c) {
+            const auto at = static_cast<std::size_t>((i / lanes) * 4 + c);
+            ci[c] = Pack<T>(plan.a[at].lane(i % lanes));
+            pi[c] = Pack<T>(plan.b[at].lane(i % lanes));
+          }
+          const auto at_i =
+              detail::pair_gradient<1, T>(r, radial_j, ci, none, none, plan.b.data() + 4 * k);
+          const auto at_j =
+              detail::pair_gradient<1, T>(r, radial_i, none, pi, plan.a.data() + 4 * k, none);
+          for (int c = 0; c < 3; ++c) {
+            const Pack<T> g = at_i.g[c] + at_j.g[c];
+            gradient.positions[static_cast<std::size_t>(i)][c] += factor * sum_lanes(g);
+            plan.out[static_cast<std::size_t>(3 * k + c)] -= g;
+            for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], g, strain[3 * d + c]);
+          }
+        });
+  }
+  detail::add_pack_gradient(plan, factor, strain, gradient);
 }
 
 static_assert(ElectrostaticSolver<Direct>);

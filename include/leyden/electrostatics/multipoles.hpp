@@ -7,6 +7,7 @@
 #include <leyden/core/vector3.hpp>
 #include <leyden/electrostatics/concepts.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -49,6 +50,15 @@ inline double receiver_normalization(int l, double width) {
                 : std::sqrt(1.5) * std::numbers::pi * width;
 }
 
+/// Which averages of the potential are wanted as features of every atom: on Gaussians of each of
+/// `widths` [Å], up to the gradient (l_max = 1: [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄]), with or without the
+/// potential of the atom's own density.
+struct PotentialFeatures {
+  int l_max = 0;
+  std::span<const double> widths;
+  SelfInteraction self = SelfInteraction::included;
+};
+
 namespace detail {
 
 inline constexpr int multipole_size(int l_max) { return (l_max + 1) * (l_max + 1); }
@@ -68,18 +78,62 @@ inline void check_sources(const char* where, int n_atoms, const SourceShape& sou
                        " Angstrom; it must be positive");
 }
 
+inline void check_features(const char* where, const PotentialFeatures& shape) {
+  if (shape.l_max < 0 || shape.l_max > 1)
+    throw ModelError(std::string(where) + ": potential features of l_max = " +
+                     std::to_string(shape.l_max) + " asked for; there are 0 and 1");
+  for (const double width : shape.widths)
+    if (!(width > 0) || !std::isfinite(width))
+      throw InputError(std::string(where) + ": a feature width is " + std::to_string(width) +
+                       " Angstrom; it must be positive");
+}
+
+// Visits (index into features, index into p, constant) of all own-atom terms.
+template <class Visit>
+void for_each_own_feature(std::span<const double> widths, int l_max, const PotentialFeatures& shape,
+                          Visit&& visit) {
+  const int n = static_cast<int>(widths.size());
+  const int fs = multipole_size(shape.l_max), ps = multipole_size(l_max);
+  for (int w = 0; w < static_cast<int>(shape.widths.size()); ++w)
+    for (int i = 0; i < n; ++i)
+      for (int lm = 0; lm < std::min(fs, ps); ++lm)
+        visit(static_cast<std::size_t>((w * n + i) * fs + lm),
+              static_cast<std::size_t>(i * ps + lm),
+              self_interaction(lm == 0 ? 0 : 1, widths[static_cast<std::size_t>(i)],
+                               shape.widths[static_cast<std::size_t>(w)]));
+}
+
+template <Number T>
+void add_own_features(std::span<const double> widths, int l_max, const PotentialFeatures& shape,
+                      RealOf<T> factor, std::span<const T> p, std::span<T> out) {
+  for_each_own_feature(widths, l_max, shape, [&](std::size_t f, std::size_t at, double constant) {
+    out[f] += p[at] * (factor * static_cast<RealOf<T>>(constant));
+  });
+}
+
+template <Number T>
+void add_own_features_transpose(std::span<const double> widths, int l_max,
+                                const PotentialFeatures& shape, RealOf<T> factor,
+                                std::span<const T> cotangent, std::span<T> p_bar) {
+  for_each_own_feature(widths, l_max, shape, [&](std::size_t f, std::size_t at, double constant) {
+    p_bar[at] += cotangent[f] * (factor * static_cast<RealOf<T>>(constant));
+  });
+}
+
 // Multipoles as packs over atoms, [pack][q, x, y, z] (or [pack][q]). `slot_atom` says which atom
-// stands in a lane; −1 is padding and gets zeros.
+// stands in a lane; −1 is padding and gets zeros. With out_l_max > l_max the rest is zero.
 template <Number T>
 void pack_multipoles(std::span<const T> p, int l_max, std::span<const int> slot_atom,
-                     Buffer<Pack<T>>& out) {
+                     Buffer<Pack<T>>& out, int out_l_max = 0) {
   const int size = multipole_size(l_max);
+  const int out_size = multipole_size(std::max(l_max, out_l_max));
   const int packs = static_cast<int>(slot_atom.size()) / Pack<T>::lanes;
-  out.resize(static_cast<std::size_t>(packs * size));
+  out.resize(static_cast<std::size_t>(packs * out_size));
+  if (out_size != size) std::fill(out.begin(), out.end(), Pack<T>());
   for (int k = 0; k < packs; ++k)
     for (int lm = 0; lm < size; ++lm) {
       const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
-      Pack<T>& target = out[static_cast<std::size_t>(k * size + c)];
+      Pack<T>& target = out[static_cast<std::size_t>(k * out_size + c)];
       for (int lane = 0; lane < Pack<T>::lanes; ++lane) {
         const int i = slot_atom[static_cast<std::size_t>(k * Pack<T>::lanes + lane)];
         target.set_lane(lane, i < 0 ? T(0) : p[static_cast<std::size_t>(i * size + lm)]);

@@ -3,11 +3,9 @@
 
 #include <leyden/electrostatics/concepts.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
-#include <leyden/electrostatics/wave_vectors.hpp>
+#include <leyden/electrostatics/reciprocal_plan.hpp>
 
-#include <array>
 #include <type_traits>
-#include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -44,52 +42,9 @@ class Reciprocal {
 
   explicit Reciprocal(ReciprocalOptions options = {}) : options_(options) {}
 
-  /// A run of packs of atoms of one width.
-  struct Segment {
-    int first = 0, last = 0;
-    double width = 0;
-    std::size_t factor = 0;  // where exp(−σ²k²/2) of its slots starts
-  };
-
-  /// Multipoles on all atoms, and what a pass over k collects for them.
+  /// Geometry's part of the sum; opaque.
   template <Number T>
-  struct Layer {
-    int l_max = 0;
-    std::vector<Segment> segments;
-    const T* width_factors = nullptr;
-    Buffer<Pack<T>> moments;  // [pack][q, x, y, z]
-    Buffer<Pack<T>> along;    // [pack] g3·d
-    Buffer<Pack<T>> out;      // [pack][…]
-  };
-
-  template <Number T>
-  struct Scratch {
-    std::array<std::vector<Layer<T>>, 2> layers;
-    Buffer<Pack<T>> phase;                          // [pack][cos, sin] of the row's middle
-    Buffer<Pack<T>> row_moments;                    // [pack][X re, X im, Y re, Y im]
-    std::array<Buffer<T>, 2> structure, broadened;  // S and Σ σ²wS of a row, [slot][re, im]
-    Buffer<T> field;                                // [m][12]
-    Buffer<T> width_factors;                        // of the receivers
-    std::vector<double> widths;                     // those they were made for
-  };
-
-  template <Number T>
-  struct Plan {
-    using number_type = T;
-    int n_atoms = 0;
-    int l_max = 0;
-    int packs = 0;               // of atoms
-    std::vector<double> widths;  // (n)
-    std::vector<int> slot_atom;  // (packs · lanes): atoms sorted by width, groups padded to packs
-    std::vector<Segment> segments;
-    detail::WaveRows waves;
-    std::array<Vector3<T>, 3> g;            // reciprocal lattice vectors
-    Buffer<Vector3<T>> k;                   // (slots)
-    Buffer<T> weight;                       // (slots) 8πC/(V k²), zero outside of the ball
-    Buffer<T> width_factors;                // [group][slot]
-    std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
-    mutable Scratch<T> scratch;
-  };
+  using Plan = detail::ReciprocalPlan<T>;
 
   /// @throws ModelError when a direction is not periodic, for l_max > 1, and for |Q| > 1e-6 without
   /// Background::uniform. @throws InputError for a cell without volume or a width that is not
@@ -112,6 +67,24 @@ class Reciprocal {
   /// The real part of K, row-major (n·size)².
   template <Number T>
   void assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<T>>> matrix) const;
+
+  /// out[(w·n + i)·size + lm]: the potential of p averaged with a unit Gaussian of width w at atom
+  /// i [V] and its gradient [V/Å].
+  template <Number T>
+  void features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+
+  /// Adds ∂(cotangent·features)/∂p to p_bar.
+  template <Number T>
+  void features_transpose(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                          const PotentialFeatures& shape,
+                          std::type_identity_t<std::span<T>> p_bar) const;
+
+  /// Adds factor · ∂(cotangent·features)/∂(positions, strain).
+  template <Number T>
+  void feature_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                        std::type_identity_t<std::span<const T>> p, const PotentialFeatures& shape,
+                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
 
   /// The cutoff that is used for sources of smallest width `width` [1/Å].
   double k_cutoff(double width) const;

@@ -15,7 +15,7 @@ namespace detail {
 
 // exp(−σ²k²/2) of all slots.
 template <Number T>
-void append_width_factors(const Reciprocal::Plan<T>& plan, double width, Buffer<T>& out) {
+void append_width_factors(const ReciprocalPlan<T>& plan, double width, Buffer<T>& out) {
   using std::exp;
   using R = RealOf<T>;
   const R half = static_cast<R>(-0.5 * width * width);
@@ -24,8 +24,7 @@ void append_width_factors(const Reciprocal::Plan<T>& plan, double width, Buffer<
 
 // Loads the multipoles of a layer and clears its results.
 template <Number T>
-void load_layer(const Reciprocal::Plan<T>& plan, std::span<const T> p,
-                Reciprocal::Layer<T>& layer) {
+void load_layer(const ReciprocalPlan<T>& plan, std::span<const T> p, ReciprocalLayer<T>& layer) {
   pack_multipoles<T>(p, layer.l_max, plan.slot_atom, layer.moments);
   layer.along.resize(static_cast<std::size_t>(plan.packs));
   if (layer.l_max == 0) return;
@@ -37,9 +36,18 @@ void load_layer(const Reciprocal::Plan<T>& plan, std::span<const T> p,
   }
 }
 
+// Loads cotangents of features, one layer per width.
+template <Number T>
+void load_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape,
+                    std::span<const T> cotangent, std::vector<ReciprocalLayer<T>>& layers) {
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * multipole_size(shape.l_max));
+  for (std::size_t w = 0; w < layers.size(); ++w)
+    load_layer<T>(plan, cotangent.subspan(w * stride, stride), layers[w]);
+}
+
 // A set of layers at the atoms' own widths.
 template <Number T>
-std::vector<Reciprocal::Layer<T>>& source_layers(const Reciprocal::Plan<T>& plan, int set) {
+std::vector<ReciprocalLayer<T>>& source_layers(const ReciprocalPlan<T>& plan, int set) {
   auto& layers = plan.scratch.layers[static_cast<std::size_t>(set)];
   layers.resize(1);
   layers[0].l_max = plan.l_max;
@@ -48,9 +56,31 @@ std::vector<Reciprocal::Layer<T>>& source_layers(const Reciprocal::Plan<T>& plan
   return layers;
 }
 
+// One layer per feature width.
+template <Number T>
+std::vector<ReciprocalLayer<T>>& receiver_layers(const ReciprocalPlan<T>& plan,
+                                                 const PotentialFeatures& shape) {
+  auto& scratch = plan.scratch;
+  if (!std::equal(shape.widths.begin(), shape.widths.end(), scratch.widths.begin(),
+                  scratch.widths.end())) {
+    scratch.widths.assign(shape.widths.begin(), shape.widths.end());
+    scratch.width_factors.clear();
+    for (const double width : shape.widths)
+      append_width_factors(plan, width, scratch.width_factors);
+  }
+  auto& layers = scratch.layers[2];
+  layers.resize(shape.widths.size());
+  for (std::size_t w = 0; w < layers.size(); ++w) {
+    layers[w].l_max = shape.l_max;
+    layers[w].segments.assign(1, {0, plan.packs, shape.widths[w], 0});
+    layers[w].width_factors = scratch.width_factors.data() + w * plan.waves.slots;
+  }
+  return layers;
+}
+
 template <bool WithBroadened, Number T>
-void spread_layers(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                   const std::vector<Reciprocal::Layer<T>>& layers, int set) {
+void spread_layers(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
+                   const std::vector<ReciprocalLayer<T>>& layers, int set) {
   T* structure = plan.scratch.structure[static_cast<std::size_t>(set)].data();
   T* broadened = plan.scratch.broadened[static_cast<std::size_t>(set)].data();
   const int size = 4 * (row.reach + 1);
@@ -67,9 +97,9 @@ void spread_layers(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Ve
 
 // Potentials of `sources` (set 0) at `receivers` (may be the same layers).
 template <Number T>
-void reciprocal_potential(const Reciprocal::Plan<T>& plan,
-                          const std::vector<Reciprocal::Layer<T>>& sources,
-                          std::vector<Reciprocal::Layer<T>>& receivers) {
+void reciprocal_potential(const ReciprocalPlan<T>& plan,
+                          const std::vector<ReciprocalLayer<T>>& sources,
+                          std::vector<ReciprocalLayer<T>>& receivers) {
   for (auto& layer : receivers)
     layer.out.assign(static_cast<std::size_t>(multipole_size(layer.l_max) * plan.packs), Pack<T>());
   for (const WaveRow& row : plan.waves.rows) {
@@ -88,7 +118,7 @@ void reciprocal_potential(const Reciprocal::Plan<T>& plan,
 }
 
 template <Number T>
-void store_potential(const Reciprocal::Plan<T>& plan, const Reciprocal::Layer<T>& layer,
+void store_potential(const ReciprocalPlan<T>& plan, const ReciprocalLayer<T>& layer,
                      std::span<T> v) {
   const int size = multipole_size(layer.l_max);
   for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
@@ -105,7 +135,7 @@ void store_potential(const Reciprocal::Plan<T>& plan, const Reciprocal::Layer<T>
 
 // Adds the part of the strain derivative that k and V carry, of one row.
 template <Number T>
-void row_strain(const Reciprocal::Plan<T>& plan, const WaveRow& row, T* trace, Matrix3<T>& strain) {
+void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Matrix3<T>& strain) {
   using R = RealOf<T>;
   const T *a = plan.scratch.structure[0].data(), *b = plan.scratch.structure[1].data();
   const T *ta = plan.scratch.broadened[0].data(), *tb = plan.scratch.broadened[1].data();
@@ -124,31 +154,33 @@ void row_strain(const Reciprocal::Plan<T>& plan, const WaveRow& row, T* trace, M
   }
 }
 
-// factor · ∂(aᵀKb): a is the layers of set 0, b those of set 1. `same`: a = b.
+// factor · ∂(aᵀKb)/∂(positions, strain); a and b may be the same object.
 template <Number T>
-void reciprocal_gradient(const Reciprocal::Plan<T>& plan, bool same, T factor,
+void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLayer<T>>& a,
+                         std::vector<ReciprocalLayer<T>>& b, T factor,
                          GeometryGradient<T>& gradient) {
-  auto& sets = plan.scratch.layers;
+  const bool same = &a == &b;
+  std::vector<ReciprocalLayer<T>>* const sets[2] = {&a, &b};
   const std::size_t gathered = same ? 1 : 2;
   for (std::size_t set = 0; set < gathered; ++set)
-    for (auto& layer : sets[set])
+    for (auto& layer : *sets[set])
       layer.out.assign(static_cast<std::size_t>(3 * (layer.l_max + 1) * plan.packs), Pack<T>());
   T trace(0);
   Matrix3<T> strain{};
   for (const WaveRow& row : plan.waves.rows) {
     const Vector3<T> k0 = plan.k[row.first];
     row_phases(plan, row);
-    spread_layers<true>(plan, row, k0, sets[0], 0);
+    spread_layers<true>(plan, row, k0, a, 0);
     if (same) {
       const auto size = static_cast<std::ptrdiff_t>(4 * (row.reach + 1));
       std::copy_n(plan.scratch.structure[0].data(), size, plan.scratch.structure[1].data());
       std::copy_n(plan.scratch.broadened[0].data(), size, plan.scratch.broadened[1].data());
     } else {
-      spread_layers<true>(plan, row, k0, sets[1], 1);
+      spread_layers<true>(plan, row, k0, b, 1);
     }
     row_strain(plan, row, &trace, strain);
     for (std::size_t set = 0; set < gathered; ++set)
-      for (auto& layer : sets[set]) {
+      for (auto& layer : *sets[set]) {
         const T* structure = plan.scratch.structure[1 - set].data();
         if (layer.l_max == 0) {
           gather_row_gradient<0, T>(plan, row, k0, layer, structure);
@@ -160,7 +192,7 @@ void reciprocal_gradient(const Reciprocal::Plan<T>& plan, bool same, T factor,
   for (int c = 0; c < 3; ++c) strain(c, c) -= trace;
   const T times(same ? 2 : 1);
   for (std::size_t set = 0; set < gathered; ++set)
-    for (const auto& layer : sets[set]) {
+    for (const auto& layer : *sets[set]) {
       const int outs = 3 * (layer.l_max + 1);
       for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
         const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
@@ -267,7 +299,7 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
         plan.weight[slot] = row.inside(m, side) ? prefactor / dot(k, k) : T(0);
       }
   plan.width_factors.clear();
-  for (Segment& segment : plan.segments) {
+  for (detail::WidthSegment& segment : plan.segments) {
     segment.factor = plan.width_factors.size();
     detail::append_width_factors(plan, segment.width, plan.width_factors);
   }
@@ -302,7 +334,7 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
     }
   }
 
-  Scratch<T>& scratch = plan.scratch;
+  detail::ReciprocalScratch<T>& scratch = plan.scratch;
   scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
   scratch.row_moments.resize(static_cast<std::size_t>(4 * plan.packs));
   const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
@@ -347,16 +379,68 @@ void Reciprocal::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std
                                    std::type_identity_t<T> factor,
                                    GeometryGradient<T>& gradient) const {
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
-  const bool same = a.data() == b.data();
-  detail::load_layer<T>(plan, a, detail::source_layers(plan, 0)[0]);
-  if (!same) detail::load_layer<T>(plan, b, detail::source_layers(plan, 1)[0]);
-  detail::reciprocal_gradient(plan, same, factor, gradient);
+  auto& of_a = detail::source_layers(plan, 0);
+  auto& of_b = a.data() == b.data() ? of_a : detail::source_layers(plan, 1);
+  detail::load_layer<T>(plan, a, of_a[0]);
+  if (&of_a != &of_b) detail::load_layer<T>(plan, b, of_b[0]);
+  detail::reciprocal_gradient<T>(plan, of_a, of_b, factor, gradient);
 }
 
 template <Number T>
 void Reciprocal::assemble(const Plan<T>& plan,
                           std::type_identity_t<std::span<RealOf<T>>> matrix) const {
   detail::assemble_by_columns(*this, plan, matrix);
+}
+
+template <Number T>
+void Reciprocal::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                          const PotentialFeatures& shape,
+                          std::type_identity_t<std::span<T>> out) const {
+  detail::check_features("Reciprocal", shape);
+  auto& sources = detail::source_layers(plan, 0);
+  auto& receivers = detail::receiver_layers(plan, shape);
+  detail::load_layer<T>(plan, p, sources[0]);
+  detail::reciprocal_potential(plan, sources, receivers);
+  const std::size_t stride =
+      static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
+  for (std::size_t w = 0; w < receivers.size(); ++w)
+    detail::store_potential<T>(plan, receivers[w], out.subspan(w * stride, stride));
+  if (shape.self == SelfInteraction::excluded)
+    detail::add_own_features<T>(plan.widths, plan.l_max, shape, RealOf<T>(-1), p, out);
+}
+
+template <Number T>
+void Reciprocal::features_transpose(const Plan<T>& plan,
+                                    std::type_identity_t<std::span<const T>> cotangent,
+                                    const PotentialFeatures& shape,
+                                    std::type_identity_t<std::span<T>> p_bar) const {
+  detail::check_features("Reciprocal", shape);
+  auto& receivers = detail::source_layers(plan, 0);
+  auto& sources = detail::receiver_layers(plan, shape);
+  detail::load_receivers<T>(plan, shape, cotangent, sources);
+  detail::reciprocal_potential(plan, sources, receivers);
+  std::vector<T>& result = plan.scratch.result;
+  result.resize(p_bar.size());
+  detail::store_potential<T>(plan, receivers[0], std::span<T>(result));
+  for (std::size_t i = 0; i < p_bar.size(); ++i) p_bar[i] += result[i];
+  if (shape.self == SelfInteraction::excluded)
+    detail::add_own_features_transpose<T>(plan.widths, plan.l_max, shape, RealOf<T>(-1), cotangent,
+                                          p_bar);
+}
+
+template <Number T>
+void Reciprocal::feature_gradient(const Plan<T>& plan,
+                                  std::type_identity_t<std::span<const T>> cotangent,
+                                  std::type_identity_t<std::span<const T>> p,
+                                  const PotentialFeatures& shape, std::type_identity_t<T> factor,
+                                  GeometryGradient<T>& gradient) const {
+  detail::check_features("Reciprocal", shape);
+  LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
+  auto& sources = detail::source_layers(plan, 0);
+  auto& receivers = detail::receiver_layers(plan, shape);
+  detail::load_layer<T>(plan, p, sources[0]);
+  detail::load_receivers<T>(plan, shape, cotangent, receivers);
+  detail::reciprocal_gradient<T>(plan, receivers, sources, factor, gradient);
 }
 
 static_assert(ElectrostaticSolver<Reciprocal>);

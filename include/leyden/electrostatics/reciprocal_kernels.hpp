@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/reciprocal_plan.hpp>
 
 // The two passes of one row of wave vectors, k = k0 ± m g3 about its middle k0.
 //
@@ -25,7 +26,7 @@ LEYDEN_ALWAYS_INLINE void rotate(Pack<T>& c, Pack<T>& s, const Pack<T>* by, bool
 
 // E of all atoms.
 template <Number T>
-void row_phases(const Reciprocal::Plan<T>& plan, const WaveRow& row) {
+void row_phases(const ReciprocalPlan<T>& plan, const WaveRow& row) {
   Buffer<Pack<T>>& phase = plan.scratch.phase;
   const auto table = [&](int d, int n) {
     return plan.phases[static_cast<std::size_t>(d)].data() + 2 * std::abs(n) * plan.packs;
@@ -41,8 +42,8 @@ void row_phases(const Reciprocal::Plan<T>& plan, const WaveRow& row) {
 }
 
 template <int L, Number T>
-void row_moments(const Reciprocal::Plan<T>& plan, const Vector3<T>& k0,
-                 const Reciprocal::Layer<T>& layer) {
+void row_moments(const ReciprocalPlan<T>& plan, const Vector3<T>& k0,
+                 const ReciprocalLayer<T>& layer) {
   const Pack<T>* e = plan.scratch.phase.data();
   Pack<T>* out = plan.scratch.row_moments.data();
   const Pack<T> k[3] = {Pack<T>(k0[0]), Pack<T>(k0[1]), Pack<T>(k0[2])};
@@ -66,13 +67,13 @@ void row_moments(const Reciprocal::Plan<T>& plan, const Vector3<T>& k0,
 
 // Adds a layer's S (and Σ σ² w S, if asked for) of a row.
 template <int L, bool WithBroadened, Number T>
-void spread_row(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                const Reciprocal::Layer<T>& layer, T* structure, T* broadened) {
+void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
+                const ReciprocalLayer<T>& layer, T* structure, T* broadened) {
   using R = RealOf<T>;
   constexpr int width = 2 * (L + 1);
   row_moments<L, T>(plan, k0, layer);
   const Pack<T>* moments = plan.scratch.row_moments.data();
-  for (const Reciprocal::Segment& segment : layer.segments) {
+  for (const WidthSegment& segment : layer.segments) {
     const T* factors = layer.width_factors + segment.factor + row.first;
     for (int m = 0; m <= row.reach; ++m) {
       const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
@@ -110,7 +111,7 @@ void spread_row(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vecto
 // What a receiver sees of a row: with G = weight · width factor · S, per m the four numbers of
 // P = G(+) + G(−), Q = i(G(+) − G(−)), and the same times m and m².
 template <Number T>
-void row_field(const Reciprocal::Plan<T>& plan, const WaveRow& row, const T* factors,
+void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* factors,
                const T* structure, T* field) {
   using R = RealOf<T>;
   for (int m = 0; m <= row.reach; ++m) {
@@ -134,7 +135,7 @@ void row_field(const Reciprocal::Plan<T>& plan, const WaveRow& row, const T* fac
 
 // Σ_m mⁿ (G(+) e^(imθ) + (−1)ⁿ G(−) e^(−imθ)) · E for n = 0 … Orders − 1, as re, im.
 template <int Orders, Number T>
-LEYDEN_ALWAYS_INLINE void row_sums(const Reciprocal::Plan<T>& plan, const WaveRow& row, int i,
+LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow& row, int i,
                                    const T* field, Pack<T>* phi) {
   Pack<T> sum[2 * Orders];
   const Pack<T>* table = plan.phases[2].data() + 2 * i;
@@ -162,10 +163,10 @@ LEYDEN_ALWAYS_INLINE void row_sums(const Reciprocal::Plan<T>& plan, const WaveRo
 
 // Adds v (and ∂v) of a row at the layer's atoms to out[pack][v, x, y, z].
 template <int L, Number T>
-void gather_row(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                Reciprocal::Layer<T>& layer, const T* structure) {
+void gather_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
+                ReciprocalLayer<T>& layer, const T* structure) {
   T* field = plan.scratch.field.data();
-  for (const Reciprocal::Segment& segment : layer.segments) {
+  for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
     for (int i = segment.first; i < segment.last; ++i) {
       Pack<T> phi[2 * (L + 1)];
@@ -182,11 +183,11 @@ void gather_row(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vecto
 // Adds ∂(aᵀKb)/∂r of a layer of a in the field of b to out[pack][x, y, z], and for dipoles ∂v to
 // out[pack][3 …].
 template <int L, Number T>
-void gather_row_gradient(const Reciprocal::Plan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                         Reciprocal::Layer<T>& layer, const T* structure) {
+void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
+                         ReciprocalLayer<T>& layer, const T* structure) {
   T* field = plan.scratch.field.data();
   const Vector3<T>& g = plan.g[2];
-  for (const Reciprocal::Segment& segment : layer.segments) {
+  for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
     for (int i = segment.first; i < segment.last; ++i) {
       Pack<T> phi[2 * (L + 2)];
