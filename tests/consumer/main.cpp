@@ -9,7 +9,7 @@
 
 int main() {
 #if defined(CONSUMER_SEES_VERSION)
-  // What the package or the project says is what the header says.
+  // What the package says is what the header says.
   const std::string version = std::to_string(LEYDEN_VERSION_MAJOR) + "." +
                               std::to_string(LEYDEN_VERSION_MINOR) + "." +
                               std::to_string(LEYDEN_VERSION_PATCH);

@@ -8,6 +8,7 @@ The source says `// EXPECT-ERROR: <regular expression>`, once or several times, 
 under `#if LEYDEN_MUST_NOT_COMPILE`. It is compiled twice: without the fault, which must succeed, so
 that the test cannot pass for another reason; and with it, which must fail and say all of that.
 """
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def main():
     def compile_with(fault):
         return subprocess.run(
             command + [f"-DLEYDEN_MUST_NOT_COMPILE={fault}", "-c", "-o", "/dev/null", source],
-            capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin:/usr/local/bin"})
+            capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 
     sound = compile_with(0)
     if sound.returncode != 0:
