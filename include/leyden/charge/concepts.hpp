@@ -25,6 +25,7 @@ struct ChargeInput {
   RealOf<T> total_charge;                     // e
 
   int n_atoms() const { return static_cast<int>(species.size()); }
+  int species_of(int atom) const { return species[static_cast<std::size_t>(atom)]; }
 };
 
 /// A charge model holds site functions only: what one atom does, given its features. The engine
@@ -32,7 +33,8 @@ struct ChargeInput {
 ///
 /// - declare(layout, shapes, species): adds slices; `species` are atomic numbers.
 /// - prepare(parameters): called after every change of parameters.
-/// - widths(species, out): the Gaussian width of each atom [Å].
+/// - widths(species, out): the Gaussian width of each atom [Å]; here `species` are indices, as in
+///   ChargeInput.
 /// - name, kind, l_max (highest multipole), conserves_charge.
 template <class Q>
 concept ChargeModel = requires(Q q, const Q& c, ParameterLayout& layout,
