@@ -122,7 +122,7 @@ struct Case {
     Network::Tape<T> tape;
     std::vector<T> out(2);
     network.forward<T>(theta, x, out, tape);
-    return out[0] * out_bar[0] + out[1] * out_bar[1];
+    return out[0] * RealOf<T>(out_bar[0]) + out[1] * RealOf<T>(out_bar[1]);
   }
 };
 
@@ -217,6 +217,37 @@ TEST_CASE("the backward pass on duals gives second derivatives", "[block]") {
   for (std::size_t k = 0; k < c.layout.size(); ++k)
     CHECK(std::abs(parameters_bar[k].tangent - (theta_bar[0][k] - theta_bar[1][k]) / (2 * step)) <
           difference_tolerance);
+}
+
+TEST_CASE("a chain of chains is the chain of all", "[block]") {
+  const Case c;
+  Chain<Chain<Affine, Tanh>, Affine> nested(Chain<Affine, Tanh>(Affine(3, 5), Tanh(5)),
+                                            Affine(5, 2));
+  ParameterLayout layout;
+  nested.declare(layout, "net.");
+  REQUIRE(layout.size() == c.layout.size());
+  CHECK(layout.entries()[0].name == "net.0.0.weight");
+
+  Network::Tape<double> tape;
+  decltype(nested)::Tape<double> nested_tape;
+  std::vector<double> out(2), nested_out(2), in_bar(3), nested_in_bar(3), theta_bar(layout.size()),
+      nested_theta_bar(layout.size());
+  c.network.forward<double>(c.parameters, c.in, out, tape);
+  nested.forward<double>(c.parameters, c.in, nested_out, nested_tape);
+  CHECK(out == nested_out);
+  c.network.backward<double>(c.parameters, tape, c.out_bar, in_bar, theta_bar);
+  nested.backward<double>(c.parameters, nested_tape, c.out_bar, nested_in_bar, nested_theta_bar);
+  CHECK(in_bar == nested_in_bar);
+  CHECK(theta_bar == nested_theta_bar);
+}
+
+TEST_CASE("a chain runs on float", "[block]") {
+  const Case c;
+  const std::vector<float> parameters(c.parameters.begin(), c.parameters.end());
+  const std::vector<float> in(c.in.begin(), c.in.end());
+  // About twenty roundings of numbers of order one.
+  const double loss = c.loss<double>(c.parameters, c.in);
+  CHECK(std::abs(static_cast<double>(c.loss<float>(parameters, in)) - loss) < 3e-6);
 }
 
 TEST_CASE("an empty parameter gradient is skipped", "[block]") {

@@ -3,7 +3,6 @@
 
 // Catch2, version 2 (Debian 12) or 3. Tests use what both have; see docs of either.
 #if __has_include(<catch2/catch_test_macros.hpp>)
-#include <catch2/catch_approx.hpp>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -13,6 +12,8 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #else
 #include <catch2/catch.hpp>
+
+#include <string>
 namespace Catch::Matchers {
 inline auto ContainsSubstring(const std::string& text) { return Contains(text); }
 }  // namespace Catch::Matchers
