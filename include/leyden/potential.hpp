@@ -3,6 +3,7 @@
 
 #include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/compatibility.hpp>
+#include <leyden/electrostatics/external_field.hpp>
 #include <leyden/scf/dense_quadratic.hpp>
 
 #include <cstdint>
@@ -30,7 +31,7 @@ struct Prediction {
   std::vector<double> charges;     ///< (n) e; empty for models without charges
   std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, atom-major, [q, y, z, x]
   /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
-  /// and on the choice of images when periodic.
+  /// and on the choice of images when periodic (a field's energy is not −E·dipole where it jumps).
   Vector3<double> dipole{};
   /// eV, of models that have one: μ = −dE/dQ.
   std::optional<double> fermi_level;
@@ -134,9 +135,12 @@ class Potential {
   /// Energy, charges and what else is asked for. The reference lives in the workspace and is valid
   /// until its next use.
   ///
-  /// @throws ModelError for an unknown species or a boundary, charge or field that the solver does
-  /// not serve; InputError for an empty structure or a cell that is none; ConvergenceError when
-  /// charges have no minimum.
+  /// Models without charges ignore total charge and external field.
+  ///
+  /// @throws ModelError for an unknown species or a boundary or charge that the solver does not
+  /// serve; InputError for an empty structure, a cell that is none, or a field along a repeating
+  /// direction without a vacuum plane to jump at (electrostatics/external_field.hpp);
+  /// ConvergenceError when charges have no minimum.
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties = {}) const;
 
@@ -154,6 +158,9 @@ class Potential {
 
   static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
 
+  static bool has_field(const Structure& structure) {
+    return !(structure.external_field == Vector3<double>{});
+  }
   void start(const Structure& structure, Workspace& workspace) const;
   /// h, p and what the energy needs of p; the geometry stands.
   template <Number T>

@@ -8,37 +8,6 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
-namespace detail {
-
-/// The uniform field's potential at all multipoles: −E·r for a charge, −E for a dipole.
-template <Number T>
-void field_potential(const Vector3<double>& field, const Geometry<T>& geometry, std::size_t size,
-                     std::span<T> v) {
-  using R = RealOf<T>;
-  for (std::size_t i = 0; i < geometry.positions.size(); ++i) {
-    T& charge = v[i * size];
-    for (int a = 0; a < 3; ++a) charge -= geometry.positions[i][a] * static_cast<R>(field[a]);
-    if (size < 4) continue;
-    for (int m = 0; m < 3; ++m)
-      v[i * size + 1 + static_cast<std::size_t>(m)] -= T(static_cast<R>(field[(m + 1) % 3]));
-  }
-}
-
-/// Adds factor · ∂(p·v_field)/∂(positions, strain).
-template <Number T>
-void add_field_gradient(const Vector3<double>& field, const Geometry<T>& geometry, std::size_t size,
-                        std::span<const T> p, T factor, GeometryGradient<T>& gradient) {
-  using R = RealOf<T>;
-  for (std::size_t i = 0; i < geometry.positions.size(); ++i)
-    for (int b = 0; b < 3; ++b) {
-      const T g = -(factor * p[i * size] * static_cast<R>(field[b]));
-      gradient.positions[i][b] += g;
-      for (int a = 0; a < 3; ++a) gradient.strain(a, b) += geometry.positions[i][a] * g;
-    }
-}
-
-}  // namespace detail
-
 template <class D, class Q, class S>
 Potential<D, Q, S>::Potential(D descriptor, Q charge_model, S solver, std::uint64_t seed)
     : descriptor_(std::move(descriptor)),
@@ -88,16 +57,6 @@ void Potential<D, Q, S>::start(const Structure& structure, Workspace& workspace)
   else
     list.update(structure);
   if constexpr (size_ > 0) {
-    for (int a = 0; a < 3; ++a)
-      if (structure.cell.periodic[static_cast<std::size_t>(a)]) {
-        double along = 0;
-        for (int b = 0; b < 3; ++b)
-          along += structure.cell.vectors(a, b) * structure.external_field[b];
-        if (along != 0)
-          throw ModelError("Potential: the external field has a component along lattice vector " +
-                           std::to_string(a) +
-                           ", which repeats; fields are served along open directions only");
-      }
     workspace.widths.resize(n);
     charge_model_.widths(workspace.species, workspace.widths);
   }
@@ -125,8 +84,9 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
     state.multipoles.resize(n);
     state.own_potential.resize(n);
     state.external.assign(n, T(R(0)));
-    detail::field_potential(structure.external_field, state.geometry, size_,
-                            std::span<T>(state.external));
+    if (has_field(structure))
+      external_potential<T>(state.geometry, structure.external_field, structure.field_jump,
+                            Q::l_max, state.external);
 
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     if constexpr (Q::kind == ChargeKind::explicit_) {
@@ -184,8 +144,10 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
         if (geometry) {
           const std::span<const T> lambda = state.lambda;
           solver_.template bilinear_gradient<T>(state.plan, lambda, p, T(R(-1)), state.gradient);
-          detail::add_field_gradient(structure.external_field, state.geometry, size_, lambda,
-                                     T(R(-1)), state.gradient);
+          if (has_field(structure))
+            external_potential_gradient<T>(state.geometry, structure.external_field,
+                                           structure.field_jump, Q::l_max, lambda, T(R(-1)),
+                                           state.gradient);
         }
       }
       charge_model_.pullback(input, std::span<const T>(state.chi_bar),
@@ -193,8 +155,10 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
     }
     if (geometry) {
       solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5), state.gradient);
-      detail::add_field_gradient(structure.external_field, state.geometry, size_, p, bar.energy,
-                                 state.gradient);
+      if (has_field(structure))
+        external_potential_gradient<T>(state.geometry, structure.external_field,
+                                       structure.field_jump, Q::l_max, p, bar.energy,
+                                       state.gradient);
     }
   }
   descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
