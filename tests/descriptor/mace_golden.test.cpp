@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "support/catch.hpp"
+#include "support/golden_mace.hpp"
+
+#include <leyden/atoms/neighbor_list.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace leyden;
+
+namespace {
+
+// The worst deviation, relative to the largest reference value (at least 1): what the golden files
+// are good for is 1e-9.
+double deviation(const std::vector<double>& got, const std::vector<double>& expected) {
+  REQUIRE(got.size() == expected.size());
+  double scale = 1.0, worst = 0.0;
+  for (double x : expected) scale = std::max(scale, std::abs(x));
+  for (std::size_t i = 0; i < got.size(); ++i)
+    worst = std::max(worst, std::abs(got[i] - expected[i]) / scale);
+  return worst;
+}
+
+template <MaceShape Shape>
+void compare(const std::string& name) {
+  const leyden_test::GoldenMace golden(name);
+  using Model = Mace<Shape>;
+  Model model(golden.options());
+  ParameterLayout layout;
+  model.declare(layout);
+  model.prepare(golden.parameters(layout));
+
+  typename Model::template Tape<double> tape;
+  Geometry<double> geometry;
+  NeighborList neighbors;
+  for (const char* which : {"water", "sio2_12", "quartz_triclinic_9"}) {
+    CAPTURE(name, which);
+    const Structure structure = golden.structure(which);
+    const auto& expected = golden.outputs(which);
+    neighbors.build(structure, model.cutoff());
+    make_geometry(structure, neighbors, geometry);
+    model.forward(geometry, tape);
+
+    std::vector<double> energies = tape.node_energies, total{0.0}, features;
+    for (double e : energies) total[0] += e;
+    CHECK(deviation(total, leyden_test::numbers(expected.at("energy"))) < 1e-9);
+    CHECK(deviation(energies, leyden_test::numbers(expected.at("node_energy"))) < 1e-9);
+    for (int i = 0; i < geometry.n_atoms(); ++i)
+      for (const auto& layer : tape.features)
+        for (int l = 0; l <= layer.shape().l_max; ++l)
+          for (int c = 0; c < layer.shape().channels; ++c)
+            for (int m = 0; m <= 2 * l; ++m) features.push_back(layer.get(i, c, l * l + m));
+    CHECK(deviation(features, leyden_test::numbers(expected.at("node_feats"))) < 1e-9);
+
+    model.backward(geometry, tape, 1.0, std::span<double>{});
+    GeometryGradient<double> gradient;
+    gradient.reset(structure.size());
+    add_edge_gradient<double>(geometry, tape.edge_gradient, gradient);
+    std::vector<double> forces, stress;
+    for (const auto& g : gradient.positions)
+      for (int a = 0; a < 3; ++a) forces.push_back(-g[a]);
+    CHECK(deviation(forces, leyden_test::numbers(expected.at("forces"))) < 1e-9);
+    if (!structure.cell.all_periodic()) continue;
+    const double volume = determinant(structure.cell.vectors);
+    for (int a = 0; a < 3; ++a)
+      for (int b = 0; b < 3; ++b)
+        stress.push_back(0.5 * (gradient.strain(a, b) + gradient.strain(b, a)) / volume);
+    CHECK(deviation(stress, leyden_test::numbers(expected.at("stress"))) < 1e-9);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a MACE with a plain first layer is the reference's function", "[mace][golden]") {
+  compare<MaceShape{3, 3, 0}>("mace_a1_L0_c3_first_plain");
+}
+
+TEST_CASE("a MACE with hidden l = 1 and residual layers is the reference's function",
+          "[mace][golden]") {
+  compare<MaceShape{3, 3, 1}>("mace_a2_L1_c3_first_residual");
+}
+
+TEST_CASE("a MACE of one layer is the reference's function", "[mace][golden]") {
+  compare<MaceShape{3, 3, 0}>("mace_a7_L0_c3_1layer");
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/atoms/structure.hpp>
+#include <leyden/core/error.hpp>
+#include <leyden/descriptor/mace.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+// Loads the golden MACE files of tests/data/mace: weights under their PyTorch names, structures and
+// reference outputs.
+namespace leyden_test {
+
+inline std::vector<double> numbers(const nlohmann::json& tensor) {
+  return tensor.at("data").get<std::vector<double>>();
+}
+
+struct GoldenMace {
+  nlohmann::json file;
+
+  explicit GoldenMace(const std::string& name) {
+    std::ifstream in(std::string(LEYDEN_TEST_DATA) + "/mace/" + name + ".json");
+    if (!in) throw leyden::InputError("no golden file named " + name);
+    file = nlohmann::json::parse(in);
+  }
+
+  leyden::MaceOptions options() const {
+    const auto& h = file.at("hyperparameters");
+    leyden::MaceOptions o;
+    o.species = h.at("atomic_numbers").get<std::vector<int>>();
+    o.cutoff = h.at("r_max");
+    o.channels = std::stoi(h.at("hidden_irreps").get<std::string>());
+    o.layers = h.at("num_interactions");
+    o.radial_count = h.at("num_bessel");
+    o.envelope_order = h.at("num_polynomial_cutoff");
+    o.readout_width = std::stoi(h.at("MLP_irreps").get<std::string>());
+    o.residual_first = h.at("interaction_cls_first") == "RealAgnosticResidualInteractionBlock";
+    o.average_neighbors = h.at("avg_num_neighbors");
+    o.atomic_energies = h.at("E0s").get<std::vector<double>>();
+    o.scale = h.at("scale");
+    o.shift = h.at("shift");
+    return o;
+  }
+
+  /// The weights in the order of a Mace's layout.
+  std::vector<double> parameters(const leyden::ParameterLayout& layout) const {
+    std::vector<double> values(layout.size());
+    const int layers = file.at("hyperparameters").at("num_interactions");
+    const auto copy = [&](const std::string& ours, const std::string& theirs) {
+      const auto& info = layout.find(ours);
+      const std::vector<double> w = numbers(file.at("weights").at(theirs));
+      if (w.size() != info.slice.size)
+        throw leyden::ModelError(theirs + " has another size than " + ours);
+      std::copy(w.begin(), w.end(),
+                values.begin() + static_cast<std::ptrdiff_t>(info.slice.offset));
+    };
+    copy("mace.embedding", "node_embedding.linear.weight");
+    for (int k = 0; k < layers; ++k) {
+      const std::string n = std::to_string(k);
+      const std::string ours = "mace.layer" + n + ".", theirs = "interactions." + n + ".";
+      copy(ours + "up", theirs + "linear_up.weight");
+      for (int i = 0; i < 4; ++i)
+        copy(ours + "radial" + std::to_string(i),
+             theirs + "conv_tp_weights.layer" + std::to_string(i) + ".weight");
+      copy(ours + "mix", theirs + "linear.weight");
+      const bool residual = k > 0 || options().residual_first;
+      copy(ours + (residual ? "skip" : "select"), theirs + "skip_tp.weight");
+      for (int l = 0;; ++l) {
+        const std::string product = ours + "product.L" + std::to_string(l) + ".nu";
+        bool there = false;
+        for (const auto& p : layout.entries()) there = there || p.name == product + "1";
+        if (!there) break;
+        const std::string contraction =
+            "products." + n + ".symmetric_contractions.contractions." + std::to_string(l) + ".";
+        copy(product + "3", contraction + "weights_max");
+        copy(product + "2", contraction + "weights.0");
+        copy(product + "1", contraction + "weights.1");
+      }
+      copy(ours + "linear", "products." + n + ".linear.weight");
+      if (k == 0 || k + 1 < layers) copy("mace.readout" + n, "readouts." + n + ".linear.weight");
+    }
+    if (layers == 1) return values;
+    const std::string last = "readouts." + std::to_string(layers - 1) + ".";
+    copy("mace.readout_hidden", last + "linear_1.weight");
+    copy("mace.readout_last", last + "linear_2.weight");
+    return values;
+  }
+
+  leyden::Structure structure(const std::string& name) const {
+    const auto& s = file.at("structures").at(name);
+    leyden::Structure out;
+    out.atomic_numbers = s.at("numbers").get<std::vector<int>>();
+    for (const auto& r : s.at("positions"))
+      out.positions.push_back({{r[0].get<double>(), r[1].get<double>(), r[2].get<double>()}});
+    for (int i = 0; i < 3; ++i) {
+      const std::size_t k = static_cast<std::size_t>(i);
+      out.cell.periodic[k] = s.at("pbc")[k].get<bool>();
+      for (int j = 0; j < 3; ++j)
+        out.cell.vectors(i, j) = s.at("cell")[k][static_cast<std::size_t>(j)].get<double>();
+    }
+    return out;
+  }
+  const nlohmann::json& outputs(const std::string& name) const {
+    return file.at("structures").at(name).at("outputs");
+  }
+};
+
+}  // namespace leyden_test
