@@ -27,11 +27,11 @@ struct ReciprocalOptions {
 ///
 /// (tin-foil boundary). Cost O(n V k_c³), no real-space part: made for broad Gaussians.
 ///
-/// k = 0 is dropped. For a neutral cell that is exact. For a charge Q it places a uniform
-/// background and fixes the cell average of the potential of *point* charges' long-range part
-/// to zero; the finite limit that the Gaussians leave at k → 0, −(2πC/V) Σ_ij q_i q_j (σ_i² + σ_j²)
-/// / 2 in the energy, is not added: energies of charged cells shift with σ by −(2πC/V) Q Σ q_i σ_i²
-/// against those of point charges in the same background, forces only where charges change.
+/// k = 0 is dropped. For a neutral cell that is exact. For a charge Q it adds a uniform background
+/// and makes the cell average of the potential zero. The finite part that Gaussians leave at k → 0,
+/// −(2πC/V) Q Σ q_i σ_i², is dropped with it: the energy lies above that of point charges in the same
+/// background by (2πC/V) Q Σ q_i σ_i² (beyond their overlap), which depends on the cell and so is
+/// part of the stress.
 ///
 /// The set of k follows from the value of the cell; under strain the integer indices stay and the
 /// vectors move, so that derivatives are exact for the truncated sum.
