@@ -88,6 +88,7 @@ struct PointTraits {
   std::string_view descriptor, charge_model, solver;
   ChargeKind kind = ChargeKind::none;
   int l_max = 0;                  ///< highest multipole
+  int feature_l_max = -1;         ///< of the descriptor, −1 when it is not known at compile time
   bool self_consistent = false;   ///< charges feel the potential that they make
   bool variational = false;       ///< the energy is stationary in the charges
   bool conserves_charge = false;  ///< the charges sum to the total charge, exactly
@@ -97,6 +98,13 @@ struct PointTraits {
 };
 
 namespace detail {
+template <class D>
+consteval int feature_l_max() {
+  if constexpr (requires { D::feature_l_max; })
+    return D::feature_l_max;
+  else
+    return -1;
+}
 template <class P>
 struct TraitsOf;
 template <class D, class Q, class S>
