@@ -177,13 +177,20 @@ void for_each_feature_block(const Direct::Plan<T>& plan, double width, Visit&& v
   const auto inverse_width = [&](Pack<R> s) {
     return Pack<R>(R(1)) / sqrt(Pack<R>(R(2)) * fma(s, s, w * w));
   };
+  const bool one_width = std::all_of(plan.widths.begin(), plan.widths.end(),
+                                     [&](double s) { return s == plan.widths.front(); });
   for_each_direct_block(plan, [&](int i, int k, std::size_t, const Pack<T>* r) {
     const Pack<T> r2 = fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
     Pack<T> radial[2][4];
     gaussian_kernel<T>(
         r2, inverse_width(Pack<R>(static_cast<R>(plan.widths[static_cast<std::size_t>(i)]))),
         radial[0]);
-    gaussian_kernel<T>(r2, inverse_width(plan.pack_widths[static_cast<std::size_t>(k)]), radial[1]);
+    if (one_width) {
+      for (int n = 0; n < 4; ++n) radial[1][n] = radial[0][n];
+    } else {
+      gaussian_kernel<T>(r2, inverse_width(plan.pack_widths[static_cast<std::size_t>(k)]),
+                         radial[1]);
+    }
     if (k == i / lanes || k == plan.packs - 1)
       for (int lane = 0; lane < lanes; ++lane) {
         const int j = k * lanes + lane;

@@ -18,7 +18,8 @@ namespace leyden::inline LEYDEN_ABI::detail {
 //
 // Above `boys_switch` F_n follows from erf by upward recursion, which loses (2n−1)!!/(2T)ⁿ of
 // accuracy; below, F_3 from its series and the others by downward recursion, which loses nothing.
-// Total relative error of B_0 … B_3 (double): see tests/electrostatics/gaussian_kernel.test.cpp.
+// Relative error of B_0 … B_3 at any distance: 8e-15 in double (that of the vector erf), 5e-7 in
+// float.
 inline constexpr double boys_switch = 2.0;
 inline constexpr int boys_terms = 21;  // (2T)^k / (9·11·…·(2k+7)) < 1e-16 at T = boys_switch
 

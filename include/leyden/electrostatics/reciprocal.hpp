@@ -29,9 +29,9 @@ struct ReciprocalOptions {
 ///
 /// k = 0 is dropped. For a neutral cell that is exact. For a charge Q it adds a uniform background
 /// and makes the cell average of the potential zero. The finite part that Gaussians leave at k → 0,
-/// −(2πC/V) Q Σ q_i σ_i², is dropped with it: the energy lies above that of point charges in the same
-/// background by (2πC/V) Q Σ q_i σ_i² (beyond their overlap), which depends on the cell and so is
-/// part of the stress.
+/// −(2πC/V) Q Σ q_i σ_i², is dropped with it: the energy lies above that of point charges in the
+/// same background by (2πC/V) Q Σ q_i σ_i² (beyond their overlap), which depends on the cell and so
+/// is part of the stress.
 ///
 /// The set of k follows from the value of the cell; under strain the integer indices stay and the
 /// vectors move, so that derivatives are exact for the truncated sum.

@@ -109,7 +109,8 @@ void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3
 }
 
 // What a receiver sees of a row: with G = weight · width factor · S, per m the four numbers of
-// P = G(+) + G(−), Q = i(G(+) − G(−)), and the same times m and m².
+// P = G(+) + G(−), Q = i(G(+) − G(−)); of −imQ and imP; of m²P and m²Q. All stand as the factors of
+// cos and sin in row_sums.
 template <Number T>
 void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* factors,
                const T* structure, T* field) {
@@ -126,38 +127,63 @@ void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* facto
     f[2] = ni - pi;
     f[3] = pr - nr;
     const R mr = static_cast<R>(m);
-    for (int z = 0; z < 4; ++z) {
-      f[4 + z] = f[z] * mr;
-      f[8 + z] = f[4 + z] * mr;
+    f[4] = f[3] * mr;
+    f[5] = -(f[1] * mr);
+    f[6] = -(f[2] * mr);
+    f[7] = f[0] * mr;
+    for (int z = 0; z < 4; ++z) f[8 + z] = f[z] * (mr * mr);
+  }
+}
+
+// Σ_m mⁿ (G(+) e^(imθ) + (−1)ⁿ G(−) e^(−imθ)) · E for n = 0 … Orders − 1, as re, im, of Block packs
+// of atoms from i on: several, because one alone would wait for its own sums.
+template <int Orders, int Block, Number T>
+LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow& row, int i,
+                                   const T* field, Pack<T> (*phi)[2 * Orders]) {
+  Pack<T> sum[Block][2 * Orders];
+  const Pack<T>* table = plan.phases[2].data() + 2 * i;
+  const int stride = 2 * plan.packs;
+  for (int m = 0; m <= row.reach; ++m, table += stride, field += 12) {
+    for (int b = 0; b < Block; ++b) {
+      const Pack<T> c = table[2 * b], s = table[2 * b + 1];
+      sum[b][0] = fma(Pack<T>(field[0]), c, fma(Pack<T>(field[2]), s, sum[b][0]));
+      sum[b][1] = fma(Pack<T>(field[1]), c, fma(Pack<T>(field[3]), s, sum[b][1]));
+      if constexpr (Orders > 1) {
+        sum[b][2] = fma(Pack<T>(field[4]), c, fma(Pack<T>(field[5]), s, sum[b][2]));
+        sum[b][3] = fma(Pack<T>(field[6]), c, fma(Pack<T>(field[7]), s, sum[b][3]));
+      }
+      if constexpr (Orders > 2) {
+        sum[b][4] = fma(Pack<T>(field[8]), c, fma(Pack<T>(field[10]), s, sum[b][4]));
+        sum[b][5] = fma(Pack<T>(field[9]), c, fma(Pack<T>(field[11]), s, sum[b][5]));
+      }
+    }
+  }
+  for (int b = 0; b < Block; ++b) {
+    const Pack<T> c = plan.scratch.phase[static_cast<std::size_t>(2 * (i + b))];
+    const Pack<T> s = plan.scratch.phase[static_cast<std::size_t>(2 * (i + b) + 1)];
+    for (int n = 0; n < Orders; ++n) {
+      phi[b][2 * n] = sum[b][2 * n] * c - sum[b][2 * n + 1] * s;
+      phi[b][2 * n + 1] = fma(sum[b][2 * n], s, sum[b][2 * n + 1] * c);
     }
   }
 }
 
-// Σ_m mⁿ (G(+) e^(imθ) + (−1)ⁿ G(−) e^(−imθ)) · E for n = 0 … Orders − 1, as re, im.
-template <int Orders, Number T>
-LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow& row, int i,
-                                   const T* field, Pack<T>* phi) {
-  Pack<T> sum[2 * Orders];
-  const Pack<T>* table = plan.phases[2].data() + 2 * i;
-  const int stride = 2 * plan.packs;
-  for (int m = 0; m <= row.reach; ++m, table += stride, field += 12) {
-    const Pack<T> c = table[0], s = table[1];
-    sum[0] = fma(Pack<T>(field[0]), c, fma(Pack<T>(field[2]), s, sum[0]));
-    sum[1] = fma(Pack<T>(field[1]), c, fma(Pack<T>(field[3]), s, sum[1]));
-    if constexpr (Orders > 1) {  // −iQ cos + iP sin
-      sum[2] = fma(Pack<T>(field[7]), c, sum[2] - Pack<T>(field[5]) * s);
-      sum[3] = fma(Pack<T>(field[4]), s, sum[3] - Pack<T>(field[6]) * c);
-    }
-    if constexpr (Orders > 2) {
-      sum[4] = fma(Pack<T>(field[8]), c, fma(Pack<T>(field[10]), s, sum[4]));
-      sum[5] = fma(Pack<T>(field[9]), c, fma(Pack<T>(field[11]), s, sum[5]));
-    }
+// Runs row_sums over a segment in blocks; visit(pack, phi).
+template <int Orders, Number T, class Visit>
+LEYDEN_ALWAYS_INLINE void for_each_row_sum(const ReciprocalPlan<T>& plan, const WaveRow& row,
+                                           const WidthSegment& segment, const T* field,
+                                           Visit&& visit) {
+  // Two sums of a pack are too few to hide the latency of multiply-adds, four are enough.
+  constexpr int block = Orders == 1 && !is_dual_v<T> ? 4 : 1;
+  Pack<T> phi[block][2 * Orders];
+  int i = segment.first;
+  for (; i + block <= segment.last; i += block) {
+    row_sums<Orders, block, T>(plan, row, i, field, phi);
+    for (int b = 0; b < block; ++b) visit(i + b, phi[b]);
   }
-  const Pack<T> c = plan.scratch.phase[static_cast<std::size_t>(2 * i)];
-  const Pack<T> s = plan.scratch.phase[static_cast<std::size_t>(2 * i + 1)];
-  for (int n = 0; n < Orders; ++n) {
-    phi[2 * n] = sum[2 * n] * c - sum[2 * n + 1] * s;
-    phi[2 * n + 1] = fma(sum[2 * n], s, sum[2 * n + 1] * c);
+  for (; i < segment.last; ++i) {
+    row_sums<Orders, 1, T>(plan, row, i, field, phi);
+    visit(i, phi[0]);
   }
 }
 
@@ -168,15 +194,13 @@ void gather_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3
   T* field = plan.scratch.field.data();
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
-    for (int i = segment.first; i < segment.last; ++i) {
-      Pack<T> phi[2 * (L + 1)];
-      row_sums<L + 1, T>(plan, row, i, field, phi);
+    for_each_row_sum<L + 1, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
       Pack<T>* out = layer.out.data() + multipole_size(L) * i;
       out[0] += phi[0];
       if constexpr (L == 1)
         for (int c = 0; c < 3; ++c)
           out[c + 1] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(plan.g[2][c]) * phi[3]);
-    }
+    });
   }
 }
 
@@ -189,9 +213,7 @@ void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, cons
   const Vector3<T>& g = plan.g[2];
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
-    for (int i = segment.first; i < segment.last; ++i) {
-      Pack<T> phi[2 * (L + 2)];
-      row_sums<L + 2, T>(plan, row, i, field, phi);
+    for_each_row_sum<L + 2, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
       const Pack<T>* p = layer.moments.data() + multipole_size(L) * i;
       Pack<T>* out = layer.out.data() + 3 * (L + 1) * i;
       Pack<T> t0 = p[0] * phi[1], t1 = p[0] * phi[3];
@@ -206,7 +228,7 @@ void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, cons
         out[c] -= fma(Pack<T>(k0[c]), t0, Pack<T>(g[c]) * t1);
         if constexpr (L == 1) out[c + 3] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(g[c]) * phi[3]);
       }
-    }
+    });
   }
 }
 
