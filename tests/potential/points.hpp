@@ -27,6 +27,8 @@ Q make_charge_model() {
     return Q(FixedChargesOptions{{-0.8, 0.4}, widths, true});
   } else if constexpr (std::same_as<Q, ChargeEquilibration>) {
     return Q(ChargeEquilibrationOptions{widths, 1.5, false, 0.3});
+  } else if constexpr (requires(const Q& q) { q.site(); }) {
+    return Q({}, widths);
   } else {
     return Q(LocalMultipolesOptions{widths, {-0.5, 0.25}, false, 0.3});
   }
