@@ -115,6 +115,7 @@ struct TraitsOf<Potential<D, Q, S>> {
                                      S::name,
                                      Q::kind,
                                      Q::l_max,
+                                     feature_l_max<D>(),
                                      variational,
                                      variational,
                                      Q::conserves_charge,

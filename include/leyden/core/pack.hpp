@@ -302,6 +302,15 @@ LEYDEN_ALWAYS_INLINE Pack<Dual<R>> erf(Pack<Dual<R>> a) {
   return {erf(a.value), Pack<R>(two_over_sqrt_pi) * exp(-(a.value * a.value)) * a.tangent};
 }
 
+namespace detail {
+/// How many packs the register file holds: what kernels block their sums for.
+#if defined(__AVX512F__) || defined(__ARM_NEON)
+inline constexpr int vector_registers = 32;
+#else
+inline constexpr int vector_registers = 16;
+#endif
+}  // namespace detail
+
 /// How many packs hold n numbers; the lanes beyond n are padding.
 template <class T>
 constexpr int pack_count(int n) {

@@ -39,12 +39,8 @@ LEYDEN_ALWAYS_INLINE Pack<Dual<R>> broadcast_lane(const Pack<Dual<R>>* p, int la
   return {broadcast_lane(&p->value, lane), broadcast_lane(&p->tangent, lane)};
 }
 
-// Sums that fit the register file: 32 registers with AVX-512, 16 before.
-#if defined(__AVX512F__)
-inline constexpr int mix_registers = 24;
-#else
-inline constexpr int mix_registers = 12;
-#endif
+// Sums that fit the register file, with room for the factors.
+inline constexpr int mix_registers = vector_registers * 3 / 4;
 
 template <int rows, int tiles, class T, class R>
 LEYDEN_ALWAYS_INLINE void mix_block(std::size_t first, const RowsView<const Pack<T>>& x, int n_in,

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Prints the figures that the documentation quotes, one line each, tab-separated:
+# name, value, unit, target. Usage: sh bench/report.sh [GROUP]
+# Groups: those of bench/report.cpp (machine neighbors harmonics descriptor solver evaluate io) and
+# `compile` (seconds to compile one full point).
+set -eu
+cd "$(dirname "$0")/.."
+group=${1:-}
+
+if [ -z "$group" ] || [ "$group" = compile ]; then
+  object=$(mktemp)
+  trap 'rm -f "$object"' EXIT
+  start=$(date +%s.%N)
+  "${CXX:-g++}" -std=c++20 -O3 -DNDEBUG -march=native -Iinclude \
+    $(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eigen3) \
+    -c bench/support/one_point.cpp -o "$object"
+  end=$(date +%s.%N)
+  printf 'compile/one full point\t%s\ts\t<= 60\n' \
+    "$(echo "$start $end" | awk '{printf "%.1f", $2 - $1}')"
+  [ "$group" = compile ] && exit 0
+fi
+
+build=build/bench
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLEYDEN_BUILD_TESTS=OFF \
+  -DLEYDEN_BUILD_EXAMPLES=OFF >&2
+cmake --build "$build" --target leyden.bench.report >&2
+if [ -n "$group" ]; then
+  exec "$build"/bench/leyden.bench.report "$group"
+fi
+exec "$build"/bench/leyden.bench.report

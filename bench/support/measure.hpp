@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/pack.hpp>
+
+#include <algorithm>
+#include <ctime>
+#include <vector>
+
+namespace leyden_bench {
+
+/// CPU seconds of this process: what another process does on the machine does not count.
+inline double cpu_seconds() {
+  std::timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// CPU seconds of one call: the median of `runs` after one call that warms the memory.
+template <class F>
+double seconds_per_call(F&& f, int runs = 7) {
+  f();
+  std::vector<double> times;
+  for (int i = 0; i < runs; ++i) {
+    const double start = cpu_seconds();
+    f();
+    times.push_back(cpu_seconds() - start);
+  }
+  return median(times);
+}
+
+/// Floating-point operations per second of one core in fused multiply-adds on registers, each
+/// counted as two: the roof of all kernels. Twelve independent sums hide the latency.
+template <class R>
+double peak_flops() {
+  using leyden::Pack;
+  constexpr long turns = 4'000'000;
+  R total(0);
+  const double seconds = seconds_per_call(
+      [&] {
+        // Locals, so that they live in registers.
+        Pack<R> sum[12], x(R(0.999999)), y(R(1e-9));
+        for (auto& s : sum) s = Pack<R>(R(1));
+        for (long i = 0; i < turns; ++i)
+          for (auto& s : sum) s = fma(s, x, y);
+        for (auto& s : sum) total += sum_lanes(s);
+      },
+      5);
+  // The sum is used, or a compiler might leave it out.
+  return total > R(0) ? turns * 12.0 * Pack<R>::lanes * 2.0 / seconds : 0.0;
+}
+
+}  // namespace leyden_bench
