@@ -164,6 +164,12 @@ TEST_CASE("Reciprocal: what it does not serve is refused with a way out") {
   CHECK_THROWS_WITH(Reciprocal().plan(s.geometry, s.source(0), 1.0, plan),
                     Catch::Matchers::ContainsSubstring("Background::uniform"));
   CHECK_NOTHROW(exact.plan(s.geometry, s.source(0), 1.0, plan));
+  CHECK_THROWS_AS(Reciprocal({0.0, 0.0, Background::none, SelfInteraction::included}), ModelError);
+  CHECK_THROWS_AS(Reciprocal({1e-10, -1.0, Background::none, SelfInteraction::included}),
+                  ModelError);
+  const std::vector<double> points(s.widths.size(), 1e-3);
+  CHECK_THROWS_WITH(Reciprocal().plan(s.geometry, SourceShape{0, points}, 0.0, plan),
+                    Catch::Matchers::ContainsSubstring("wave vectors"));
   Geometry<double> flat = s.geometry;
   for (int c = 0; c < 3; ++c) flat.cell(2, c) = flat.cell(0, c) + flat.cell(1, c);
   CHECK_THROWS_AS(Reciprocal().plan(flat, s.source(0), 0.0, plan), InputError);

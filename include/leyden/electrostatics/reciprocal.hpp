@@ -40,15 +40,16 @@ class Reciprocal {
   static constexpr std::string_view name = "reciprocal";
   static constexpr BoundarySupport boundaries{false, true};
 
-  explicit Reciprocal(ReciprocalOptions options = {}) : options_(options) {}
+  /// @throws ModelError for an accuracy outside of (0, 0.1) or a negative cutoff.
+  explicit Reciprocal(ReciprocalOptions options = {});
 
   /// Geometry's part of the sum; opaque.
   template <Number T>
   using Plan = detail::ReciprocalPlan<T>;
 
   /// @throws ModelError when a direction is not periodic, for l_max > 1, and for |Q| > 1e-6 without
-  /// Background::uniform. @throws InputError for a cell without volume or a width that is not
-  /// positive.
+  /// Background::uniform, and when the widths ask for more than 1e8 wave vectors. @throws
+  /// InputError for a cell without volume or a width that is not positive.
   template <Number T>
   void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
             Plan<T>& plan) const;

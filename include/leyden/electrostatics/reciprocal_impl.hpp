@@ -13,71 +13,6 @@ namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 
-// exp(−σ²k²/2) of all slots.
-template <Number T>
-void append_width_factors(const ReciprocalPlan<T>& plan, double width, Buffer<T>& out) {
-  using std::exp;
-  using R = RealOf<T>;
-  const R half = static_cast<R>(-0.5 * width * width);
-  for (const Vector3<T>& k : plan.k) out.push_back(exp(dot(k, k) * half));
-}
-
-// Loads the multipoles of a layer and clears its results.
-template <Number T>
-void load_layer(const ReciprocalPlan<T>& plan, std::span<const T> p, ReciprocalLayer<T>& layer) {
-  pack_multipoles<T>(p, layer.l_max, plan.slot_atom, layer.moments);
-  layer.along.resize(static_cast<std::size_t>(plan.packs));
-  if (layer.l_max == 0) return;
-  const Vector3<T>& g = plan.g[2];
-  for (int i = 0; i < plan.packs; ++i) {
-    const Pack<T>* d = layer.moments.data() + 4 * i + 1;
-    layer.along[static_cast<std::size_t>(i)] =
-        fma(Pack<T>(g[0]), d[0], fma(Pack<T>(g[1]), d[1], Pack<T>(g[2]) * d[2]));
-  }
-}
-
-// Loads cotangents of features, one layer per width.
-template <Number T>
-void load_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape,
-                    std::span<const T> cotangent, std::vector<ReciprocalLayer<T>>& layers) {
-  const auto stride = static_cast<std::size_t>(plan.n_atoms * multipole_size(shape.l_max));
-  for (std::size_t w = 0; w < layers.size(); ++w)
-    load_layer<T>(plan, cotangent.subspan(w * stride, stride), layers[w]);
-}
-
-// A set of layers at the atoms' own widths.
-template <Number T>
-std::vector<ReciprocalLayer<T>>& source_layers(const ReciprocalPlan<T>& plan, int set) {
-  auto& layers = plan.scratch.layers[static_cast<std::size_t>(set)];
-  layers.resize(1);
-  layers[0].l_max = plan.l_max;
-  layers[0].segments.assign(plan.segments.begin(), plan.segments.end());
-  layers[0].width_factors = plan.width_factors.data();
-  return layers;
-}
-
-// One layer per feature width.
-template <Number T>
-std::vector<ReciprocalLayer<T>>& receiver_layers(const ReciprocalPlan<T>& plan,
-                                                 const PotentialFeatures& shape) {
-  auto& scratch = plan.scratch;
-  if (!std::equal(shape.widths.begin(), shape.widths.end(), scratch.widths.begin(),
-                  scratch.widths.end())) {
-    scratch.widths.assign(shape.widths.begin(), shape.widths.end());
-    scratch.width_factors.clear();
-    for (const double width : shape.widths)
-      append_width_factors(plan, width, scratch.width_factors);
-  }
-  auto& layers = scratch.layers[2];
-  layers.resize(shape.widths.size());
-  for (std::size_t w = 0; w < layers.size(); ++w) {
-    layers[w].l_max = shape.l_max;
-    layers[w].segments.assign(1, {0, plan.packs, shape.widths[w], 0});
-    layers[w].width_factors = scratch.width_factors.data() + w * plan.waves.slots;
-  }
-  return layers;
-}
-
 template <bool WithBroadened, Number T>
 void spread_layers(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
                    const std::vector<ReciprocalLayer<T>>& layers, int set) {
@@ -216,6 +151,15 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
 
 }  // namespace detail
 
+inline Reciprocal::Reciprocal(ReciprocalOptions options) : options_(options) {
+  if (!(options_.accuracy > 0 && options_.accuracy < 0.1))
+    throw ModelError("Reciprocal: an accuracy of " + std::to_string(options_.accuracy) +
+                     " given; expected a relative error of forces between 0 and 0.1");
+  if (!(options_.k_cutoff >= 0) || !std::isfinite(options_.k_cutoff))
+    throw ModelError("Reciprocal: a k_cutoff of " + std::to_string(options_.k_cutoff) +
+                     " /Angstrom given; it must be positive, or 0 to follow from the accuracy");
+}
+
 inline double Reciprocal::k_cutoff(double width) const {
   if (options_.k_cutoff > 0) return options_.k_cutoff;
   double x2 = -std::log(options_.accuracy);
@@ -277,7 +221,15 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
     return;
   }
 
-  detail::select_wave_rows(cell, k_cutoff(plan.segments.front().width), plan.waves);
+  const double cutoff = k_cutoff(plan.segments.front().width);
+  const double expected =
+      volume * cutoff * cutoff * cutoff / (12 * std::numbers::pi * std::numbers::pi);
+  if (!(expected < 1e8))
+    throw ModelError("Reciprocal: Gaussians of width " +
+                     std::to_string(plan.segments.front().width) + " Angstrom in this cell need " +
+                     std::to_string(expected) +
+                     " wave vectors; use wider Gaussians, a lower accuracy or a k_cutoff");
+  detail::select_wave_rows(cell, cutoff, plan.waves);
   const Matrix3<T> inverse_cell = inverse(geometry.cell);
   constexpr R two_pi = 2 * std::numbers::pi_v<R>;
   for (int d = 0; d < 3; ++d)

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <leyden/core/pack.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI::detail {
@@ -56,5 +60,70 @@ struct ReciprocalPlan {
   std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
   mutable ReciprocalScratch<T> scratch;
 };
+
+// exp(−σ²k²/2) of all slots.
+template <Number T>
+void append_width_factors(const ReciprocalPlan<T>& plan, double width, Buffer<T>& out) {
+  using std::exp;
+  using R = RealOf<T>;
+  const R half = static_cast<R>(-0.5 * width * width);
+  for (const Vector3<T>& k : plan.k) out.push_back(exp(dot(k, k) * half));
+}
+
+// Loads the multipoles of a layer and clears its results.
+template <Number T>
+void load_layer(const ReciprocalPlan<T>& plan, std::span<const T> p, ReciprocalLayer<T>& layer) {
+  pack_multipoles<T>(p, layer.l_max, plan.slot_atom, layer.moments);
+  layer.along.resize(static_cast<std::size_t>(plan.packs));
+  if (layer.l_max == 0) return;
+  const Vector3<T>& g = plan.g[2];
+  for (int i = 0; i < plan.packs; ++i) {
+    const Pack<T>* d = layer.moments.data() + 4 * i + 1;
+    layer.along[static_cast<std::size_t>(i)] =
+        fma(Pack<T>(g[0]), d[0], fma(Pack<T>(g[1]), d[1], Pack<T>(g[2]) * d[2]));
+  }
+}
+
+// Loads cotangents of features, one layer per width.
+template <Number T>
+void load_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape,
+                    std::span<const T> cotangent, std::vector<ReciprocalLayer<T>>& layers) {
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * multipole_size(shape.l_max));
+  for (std::size_t w = 0; w < layers.size(); ++w)
+    load_layer<T>(plan, cotangent.subspan(w * stride, stride), layers[w]);
+}
+
+// A set of layers at the atoms' own widths.
+template <Number T>
+std::vector<ReciprocalLayer<T>>& source_layers(const ReciprocalPlan<T>& plan, int set) {
+  auto& layers = plan.scratch.layers[static_cast<std::size_t>(set)];
+  layers.resize(1);
+  layers[0].l_max = plan.l_max;
+  layers[0].segments.assign(plan.segments.begin(), plan.segments.end());
+  layers[0].width_factors = plan.width_factors.data();
+  return layers;
+}
+
+// One layer per feature width.
+template <Number T>
+std::vector<ReciprocalLayer<T>>& receiver_layers(const ReciprocalPlan<T>& plan,
+                                                 const PotentialFeatures& shape) {
+  auto& scratch = plan.scratch;
+  if (!std::equal(shape.widths.begin(), shape.widths.end(), scratch.widths.begin(),
+                  scratch.widths.end())) {
+    scratch.widths.assign(shape.widths.begin(), shape.widths.end());
+    scratch.width_factors.clear();
+    for (const double width : shape.widths)
+      append_width_factors(plan, width, scratch.width_factors);
+  }
+  auto& layers = scratch.layers[2];
+  layers.resize(shape.widths.size());
+  for (std::size_t w = 0; w < layers.size(); ++w) {
+    layers[w].l_max = shape.l_max;
+    layers[w].segments.assign(1, {0, plan.packs, shape.widths[w], 0});
+    layers[w].width_factors = scratch.width_factors.data() + w * plan.waves.slots;
+  }
+  return layers;
+}
 
 }  // namespace leyden::inline LEYDEN_ABI::detail
