@@ -26,15 +26,16 @@ class Direct {
     using number_type = T;
     int n_atoms = 0;
     int l_max = 0;
-    int packs = 0;                          // of atoms
-    std::vector<double> widths;             // (n)
-    std::vector<Vector3<T>> positions;      // (n)
-    std::vector<int> slot_atom;             // (packs · lanes)
-    Buffer<Pack<T>> coordinates;            // [pack][x, y, z]
-    Buffer<Pack<RealOf<T>>> pack_widths;    // [pack]
-    std::vector<std::size_t> row_first;     // (n): row i holds the packs from i / lanes on
-    std::array<Buffer<Pack<T>>, 4> radial;  // B_0 … B_3 of j > i; zero elsewhere
-    mutable Buffer<Pack<T>> a, b, out;      // scratch: multipoles and results as packs
+    int packs = 0;                                   // of atoms
+    std::vector<double> widths;                      // (n)
+    std::vector<Vector3<T>> positions;               // (n)
+    std::vector<int> slot_atom;                      // (packs · lanes)
+    Buffer<Pack<T>> coordinates;                     // [pack][x, y, z]
+    Buffer<Pack<RealOf<T>>> pack_widths;             // [pack]
+    std::vector<std::size_t> row_first;              // (n): row i holds the packs from i / lanes on
+    std::array<Buffer<Pack<T>>, 4> radial;           // B_0 … B_3 of j > i; zero elsewhere
+    mutable Buffer<Pack<T>> a, b, out;               // scratch: multipoles and results as packs
+    mutable std::array<std::vector<T>, 2> assembly;  // scratch
   };
 
   /// @throws ModelError when a direction is periodic, or for l_max > 1.

@@ -141,12 +141,16 @@ void pack_multipoles(std::span<const T> p, int l_max, std::span<const int> slot_
     }
 }
 
-// K column by column, from any solver's apply.
+// K column by column, from any solver's apply. The plan lends two vectors, so that a warm call does
+// not allocate.
 template <class Solver, class P, class R>
 void assemble_by_columns(const Solver& solver, const P& plan, std::span<R> matrix) {
   using T = typename P::number_type;
   const auto n = static_cast<std::size_t>(plan.n_atoms * multipole_size(plan.l_max));
-  std::vector<T> unit(n), column(n);
+  std::vector<T>& unit = plan.assembly[0];
+  std::vector<T>& column = plan.assembly[1];
+  unit.assign(n, T(0));
+  column.resize(n);
   for (std::size_t j = 0; j < n; ++j) {
     unit[j] = T(1);
     solver.apply(plan, std::span<const T>(unit), std::span<T>(column));

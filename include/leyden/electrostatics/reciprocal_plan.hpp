@@ -59,6 +59,7 @@ struct ReciprocalPlan {
   Buffer<T> width_factors;                // [group][slot]
   std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
   mutable ReciprocalScratch<T> scratch;
+  mutable std::array<std::vector<T>, 2> assembly;  // scratch
 };
 
 // exp(−σ²k²/2) of all slots.

@@ -86,7 +86,8 @@ void DenseQuadratic::factorize(const S& solver, const typename S::template Plan<
 
   const Eigen::Index rows = static_cast<Eigen::Index>(n);
   Eigen::Map<typename Tape::Matrix> a(tape.matrix.data(), rows, rows);
-  // In place: LLT of a reference keeps the factor where the matrix was and allocates nothing.
+  // LLT of a reference keeps the factor where the matrix was. (For large matrices Eigen's products
+  // take their packing buffers from malloc; nothing else is allocated.)
   const Eigen::LLT<Eigen::Ref<typename Tape::Matrix>> factor(a);
   if (factor.info() != Eigen::Success)
     throw ConvergenceError(
