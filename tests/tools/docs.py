@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Keeps what the documentation quotes equal to its source.
+
+docs.py ROOT                    checks that every quoted piece of code is the example's, that every
+                                relative link leads somewhere
+docs.py ROOT --write            copies the code into the pages
+docs.py ROOT --write --figures FILE    also the performance tables, from the lines of bench/report.sh
+docs.py ROOT --write --quickstart FILE also the quickstart's table, from its report/table.md
+
+In a page, `<!-- include: path [tag] -->` is followed by a code block that holds the lines between the
+two `// [tag]` lines of that file; `<!-- table: name -->` … `<!-- end -->` holds a table.
+"""
+import argparse
+import pathlib
+import re
+import sys
+
+INCLUDE = re.compile(r"(<!-- include: (\S+) \[(\w+)\] -->\n\n?)(?:```cpp\n(.*?)```\n)?", re.S)
+TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+
+
+def snippet(path, tag):
+    lines = path.read_text().splitlines(keepends=True)
+    marks = [i for i, line in enumerate(lines) if line.strip() == f"// [{tag}]"]
+    if len(marks) != 2:
+        sys.exit(f"docs: {path} does not have two lines '// [{tag}]'")
+    return "".join(lines[marks[0] + 1 : marks[1]])
+
+
+def figures_table(lines, groups):
+    rows = ["| figure | value | target |", "| --- | --- | --- |"]
+    for line in lines:
+        name, value, unit, target = (line.rstrip("\n").split("\t") + [""] * 4)[:4]
+        if not groups or any(name.startswith(g) for g in groups):
+            rows.append(f"| {name} | {value} {unit} | {target} |")
+    return "\n".join(rows) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=pathlib.Path)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--figures", type=pathlib.Path)
+    parser.add_argument("--quickstart", type=pathlib.Path)
+    options = parser.parse_args()
+    root = options.root
+    problems = []
+    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md")),
+             *sorted((root / "examples").rglob("*.md"))]
+    for page in pages:
+        text = page.read_text()
+
+        def code(match):
+            body = snippet(root / match[2], match[3])
+            if match[4] != body and not options.write:
+                problems.append(f"{page}: the code of {match[2]} [{match[3]}] is out of date; run "
+                                "tests/tools/docs.py . --write")
+            return f"{match[1].rstrip()}\n\n```cpp\n{body}```\n"
+
+        def table(match):
+            if match[2] == "quickstart" and options.quickstart:
+                return f"{match[1]}{options.quickstart.read_text().strip()}\n{match[4]}"
+            if match[2].startswith("performance") and options.figures:
+                groups = {"performance": ["descriptor/128x0e+128x1o, double/evaluate",
+                                          "descriptor/128x0e+128x1o, float/evaluate",
+                                          "evaluate/charge equilibration",
+                                          "solver/reciprocal/192 atoms/apply",
+                                          "io/extxyz"]}.get(match[2], [])
+                lines = options.figures.read_text().splitlines()
+                return f"{match[1]}{figures_table(lines, groups)}{match[4]}"
+            if "|" not in match[3]:
+                problems.append(f"{page}: the table '{match[2]}' is empty")
+            return match[0]
+
+        new = TABLE.sub(table, INCLUDE.sub(code, text))
+        if options.write and new != text:
+            page.write_text(new)
+        for target in LINK.findall(re.sub(r"```.*?```", "", text, flags=re.S)):
+            if "://" not in target and not (page.parent / target).exists():
+                problems.append(f"{page}: the link to {target} leads nowhere")
+    for problem in problems:
+        print(problem)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
