@@ -52,10 +52,17 @@
 #include <leyden/equivariant/product_basis.hpp>
 #include <leyden/equivariant/spherical_harmonics.hpp>
 #include <leyden/fwd.hpp>
+#include <leyden/io/checkpoint.hpp>
 #include <leyden/io/extxyz.hpp>
 #include <leyden/io/extxyz_reader.hpp>
 #include <leyden/io/extxyz_text.hpp>
 #include <leyden/io/extxyz_writer.hpp>
 #include <leyden/potential.hpp>
 #include <leyden/scf/dense_quadratic.hpp>
+#include <leyden/train/dataset.hpp>
+#include <leyden/train/errors.hpp>
+#include <leyden/train/loss.hpp>
+#include <leyden/train/optimizer.hpp>
+#include <leyden/train/schedule.hpp>
+#include <leyden/train/trainer.hpp>
 #include <leyden/version.hpp>

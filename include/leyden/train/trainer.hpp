@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/parallel.hpp>
+#include <leyden/train/dataset.hpp>
+#include <leyden/train/errors.hpp>
+#include <leyden/train/loss.hpp>
+#include <leyden/train/optimizer.hpp>
+#include <leyden/train/schedule.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <string>
+
+namespace leyden::inline LEYDEN_ABI {
+
+struct TrainerOptions {
+  int epochs = 100;
+  int batch_size = 5;
+  std::uint64_t seed = 0;  ///< of the order of structures
+  LossWeights weights;
+  AdamOptions adam;
+  ScheduleOptions schedule;
+  double clip_norm = 10.0;      ///< largest norm of a gradient; zero: no limit
+  double average_decay = 0.99;  ///< of the averaged parameters, which are validated and kept
+};
+
+/// One finished epoch.
+struct EpochRecord {
+  int epoch = 0;                    ///< counted from 1
+  LossTerms train;                  ///< mean over the structures, while training
+  LossTerms validation;             ///< of the averaged parameters
+  PredictionErrors errors;          ///< on the validation structures
+  double learning_rate_factor = 1;  ///< of the last step
+};
+
+/// All that training remembers: with it, it goes on bit by bit as if it had not been interrupted.
+struct TrainingState {
+  std::string options;    ///< what was asked for, as text; must be the same to go on
+  int epoch = 0;          ///< finished ones
+  std::size_t batch = 0;  ///< finished ones of the next epoch
+  LossTerms partial;      ///< sum over the structures of these
+  std::vector<double> parameters;
+  AdamState adam;
+  std::vector<double> average;
+  std::int64_t average_steps = 0;
+  ScheduleState schedule;
+  double best_loss = std::numeric_limits<double>::infinity();
+  std::vector<double> best_parameters;  ///< averaged ones of the smallest validation loss
+  std::vector<EpochRecord> records;
+};
+
+/// What the progress callback sees, after every batch and after every epoch.
+struct TrainingProgress {
+  int epoch = 0;  ///< the one under way or just finished, counted from 1
+  int epochs = 0;
+  std::size_t batch = 0, batches = 0;     ///< finished ones of this epoch
+  LossTerms train;                        ///< mean over the structures of this epoch so far
+  const EpochRecord* finished = nullptr;  ///< at the end of an epoch
+  double structures_per_second = 0.0;     ///< since run() started
+  double seconds_left = 0.0;
+};
+
+/// How run() ended.
+enum class TrainingOutcome { finished, stopped };
+
+/// Trains the parameters of any model that has Potential's evaluate(), parameter_gradient(),
+/// layout(), parameters(), set_parameters() and Workspace.
+///
+/// Structures of a batch are the executor's tasks; gradients are kept per task and summed in task
+/// order, so that results do not depend on the number of threads. The number of steps is fixed by
+/// the options and never by the clock.
+template <class Model, Executor E = SerialExecutor>
+class Trainer {
+ public:
+  /// @param model, frames  are used, not copied: they must outlive the trainer.
+  /// @throws InputError for an empty training or validation list or a batch size below one.
+  Trainer(Model& model, std::span<const Frame> frames, std::vector<std::size_t> train,
+          std::vector<std::size_t> validation, TrainerOptions options, E executor = {});
+
+  const TrainerOptions& options() const { return options_; }
+  std::size_t batches_per_epoch() const {
+    const auto size = static_cast<std::size_t>(options_.batch_size);
+    return (train_.size() + size - 1) / size;
+  }
+
+  /// Trains on to the end of epoch `until` (or of all epochs when that is less).
+  /// @param progress  called as progress(const TrainingProgress&).
+  /// @param stop      when it becomes true, training ends after the batch under way.
+  template <class Progress>
+  TrainingOutcome run(Progress&& progress, const std::atomic<bool>* stop = nullptr,
+                      int until = std::numeric_limits<int>::max());
+  TrainingOutcome run() {
+    return run([](const TrainingProgress&) {});
+  }
+
+  const std::vector<EpochRecord>& records() const { return records_; }
+  TrainingState state() const;
+  /// Goes on from a state of a trainer of the same model, data and options.
+  /// @throws InputError when they are not the same.
+  void restore(const TrainingState& state);
+
+  /// Gives the model the averaged parameters of the epoch with the smallest validation loss.
+  void use_best_parameters() { model_.set_parameters(best_parameters_); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string describe_options() const;
+  std::vector<std::size_t> epoch_order() const {
+    std::vector<std::size_t> order = train_;
+    // Far-away streams for neighbouring epochs: the seed passes through the generator.
+    RandomStream mix(options_.seed + 0x632be59bd9b4e019ULL * static_cast<std::uint64_t>(epoch_));
+    RandomStream(mix.bits()).shuffle(order);
+    return order;
+  }
+  double run_batch(std::span<const std::size_t> batch);
+  void validate_epoch(double rate_factor);
+
+  Model& model_;
+  std::span<const Frame> frames_;
+  std::vector<std::size_t> train_, validation_;
+  TrainerOptions options_;
+  E executor_;
+  Adam adam_;
+  ParameterAverage average_;
+  Schedule schedule_;
+
+  int epoch_ = 0;
+  std::size_t batch_ = 0;
+  LossTerms partial_;
+  double best_loss_ = std::numeric_limits<double>::infinity();
+  std::vector<double> best_parameters_;
+  std::vector<EpochRecord> records_;
+
+  std::vector<typename Model::Workspace> workspaces_;  // per worker
+  std::vector<LossCotangents> cotangents_;             // per worker
+  std::vector<std::vector<double>> gradients_;         // per task of a batch
+  std::vector<LossTerms> task_terms_;                  // per task
+  std::vector<PredictionErrors> task_errors_;          // per task
+  std::vector<double> gradient_, parameters_;          // (parameters)
+};
+
+/// Evaluates the frames `indices` in parallel; predictions in their order.
+template <class Model, Executor E>
+std::vector<Prediction> predict(const Model& model, std::span<const Frame> frames,
+                                std::span<const std::size_t> indices, const E& executor,
+                                Properties properties = {}) {
+  std::vector<typename Model::Workspace> workspaces(
+      static_cast<std::size_t>(executor.concurrency()));
+  std::vector<Prediction> out(indices.size());
+  executor.for_each(indices.size(), [&](std::size_t k, int worker) {
+    out[k] = model.evaluate(frames[indices[k]].structure,
+                            workspaces[static_cast<std::size_t>(worker)], properties);
+  });
+  return out;
+}
+
+}  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/train/trainer_impl.hpp>  // IWYU pragma: keep
