@@ -21,7 +21,7 @@ int main() {
 
   Model::Workspace workspace;  // one per thread; keeps all memory
   const Prediction& p = model.evaluate(salt, workspace);
-  std::printf("energy %.6f eV, charge of Na %.4f e, force on Na (%.4f, %.4f, %.4f) eV/Å\n", p.energy,
-              p.charges[0], p.forces[0][0], p.forces[0][1], p.forces[0][2]);
+  std::printf("energy %.6f eV, charge of Na %.4f e, force on Na (%.4f, %.4f, %.4f) eV/Å\n",
+              p.energy, p.charges[0], p.forces[0][0], p.forces[0][1], p.forces[0][2]);
 }
 // [use]
