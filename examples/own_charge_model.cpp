@@ -1,8 +1,8 @@
 // CTEST:
 // SPDX-License-Identifier: MIT
-// A charge model of your own: charges are read from the features and scaled by a learned factor per
-// species. It says what one atom does, forward and backward; the potential around it gives
-// energies, forces, stress and training gradients.
+// A charge model of your own: charges are read from the features and cannot exceed one electron. It
+// says what one atom does, forward and backward; the potential around it gives energies, forces,
+// stress and training gradients.
 #include <leyden/charge/site.hpp>
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/electrostatics/direct.hpp>
@@ -16,34 +16,25 @@
 using namespace leyden;
 
 // [model]
-struct ScaledCharge {
-  static constexpr std::string_view name = "scaled charges";
+struct BoundedCharge {
+  static constexpr std::string_view name = "bounded charges";
   FeatureReadout readout;
-  Slice slice;
-  std::vector<double> scale;  // per species
 
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species) {
-    const int n = int(species.size());
-    readout.declare(layout, "charge/", shapes, n);
-    slice = layout.add("charge/scale", {n}, Initializer::constant(1.0));
+    readout.declare(layout, "charge/", shapes, int(species.size()));
   }
-  void prepare(std::span<const double> parameters) {
-    readout.prepare(parameters);
-    scale.assign(slice.of(parameters).begin(), slice.of(parameters).end());
-  }
+  void prepare(std::span<const double> parameters) { readout.prepare(parameters); }
   template <class T>
   T charge(const ChargeInput<T>& in, int i) const {
-    const int s = in.species_of(i);
-    return readout.value(in.features, i, s) * RealOf<T>(scale[std::size_t(s)]);
+    using std::tanh;
+    return tanh(readout.value(in.features, i, in.species_of(i)));
   }
   template <class T>
   void pullback(const ChargeInput<T>& in, int i, T q_bar, std::span<FeatureArray<T>> h_bar,
                 std::span<T> gradient) const {
-    const int s = in.species_of(i);
-    readout.pullback(in.features, i, s, q_bar * RealOf<T>(scale[std::size_t(s)]), h_bar, gradient);
-    if (!gradient.empty())
-      slice.of(gradient)[std::size_t(s)] += q_bar * readout.value(in.features, i, s);
+    const T q = charge(in, i);
+    readout.pullback(in.features, i, in.species_of(i), q_bar * (T(1) - q * q), h_bar, gradient);
   }
 };
 // [model]
@@ -52,8 +43,8 @@ int main() {
   MaceOptions options;
   options.species = {1, 8};
   using Model =
-      Potential<Mace<MaceShape{.l_max = 2, .correlation = 2}>, SiteCharges<ScaledCharge>, Direct>;
-  const Model model(Model::descriptor_type(options), SiteCharges<ScaledCharge>{}, Direct{});
+      Potential<Mace<MaceShape{.l_max = 2, .correlation = 2}>, SiteCharges<BoundedCharge>, Direct>;
+  const Model model(Model::descriptor_type(options), SiteCharges<BoundedCharge>{}, Direct{});
 
   Structure water;
   water.atomic_numbers = {8, 1, 1};
