@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Trains and compares four potentials on the data beside this file, and writes a report:
+#   sh examples/quickstart.sh [--no-install] [--out DIR] [--epochs N] [--seed N] [--resume]
+# On Debian and Ubuntu, missing packages are installed (as root or with sudo); --no-install only
+# names them. The build stands in build/quickstart, the report in DIR (default: report).
+# Ctrl-C saves what was done; the same command with --resume goes on from there.
+set -eu
+
+usage() {
+  echo "usage: sh examples/quickstart.sh [--no-install] [--out DIR] [--epochs N] [--seed N]" \
+       "[--resume]" >&2
+  exit 2
+}
+
+install=yes
+out=report
+epochs=60
+seed=1
+resume=""
+again="sh $0"
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-install) install=no; again="$again $1" ;;
+    --resume) resume=--resume ;;
+    --out|--epochs|--seed)
+      [ $# -ge 2 ] || usage
+      case $1 in
+        --out) out=$2 ;;
+        --epochs) epochs=$2 ;;
+        --seed) seed=$2 ;;
+      esac
+      again="$again $1 '$2'"
+      shift ;;
+    *) usage ;;
+  esac
+  shift
+done
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+build=$root/build/quickstart
+
+# What is missing, as Debian packages.
+missing=""
+need_command() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+if [ -n "${CXX:-}" ]; then need_command "${CXX%% *}" g++; else need_command c++ g++; fi
+need_command cmake cmake
+need_command ninja ninja-build
+if command -v dpkg-query >/dev/null 2>&1; then
+  for package in libeigen3-dev libxsimd-dev nlohmann-json3-dev; do
+    state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+    case $state in "install ok installed") ;; *) missing="$missing $package" ;; esac
+  done
+fi
+
+if [ -n "$missing" ]; then
+  if [ "$install" = no ]; then
+    echo "quickstart: missing:$missing" >&2
+    echo "quickstart: apt-get install$missing" >&2
+    exit 1
+  fi
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "quickstart: missing (Debian's names):$missing; no apt-get here to install them" >&2
+    exit 1
+  fi
+  as_root=""
+  if [ "$(id -u)" != 0 ]; then
+    as_root="sudo"
+    command -v sudo >/dev/null 2>&1 || {
+      echo "quickstart: run as root or install sudo to get:$missing" >&2
+      exit 1
+    }
+  fi
+  echo "quickstart: installing$missing"
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+  # shellcheck disable=SC2086  # a list of words
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+started=$(date +%s)
+echo "quickstart: compiling in $build (one to two minutes the first time)"
+mkdir -p "$root/build"
+cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEYDEN_NATIVE=ON \
+      -DLEYDEN_BUILD_TESTS=OFF -DLEYDEN_BUILD_BENCH=OFF -DLEYDEN_BUILD_EXAMPLES=ON \
+      -DLEYDEN_INSTALL=OFF >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+cmake --build "$build" -j "${LEYDEN_JOBS:-2}" --target leyden.examples.quickstart
+echo "quickstart: compiled in $(($(date +%s) - started)) s"
+
+# exec: Ctrl-C reaches the program alone, which saves and says how to go on.
+exec "$build/examples/quickstart" "$root/examples/data/silica_vacancy.xyz" --out "$out" \
+     --epochs "$epochs" --seed "$seed" --threads "${LEYDEN_JOBS:-2}" $resume \
+     --resume-command "$again --resume"

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#include <leyden/train/optimizer.hpp>
+#include <leyden/train/schedule.hpp>
+
+#include "support/catch.hpp"
+
+using namespace leyden;
+using Catch::Matchers::WithinAbs;
+using Catch::Matchers::WithinRel;
+
+namespace {
+
+ParameterLayout layout_of_three() {
+  ParameterLayout layout;
+  layout.add("decaying", {1}, Initializer::constant(1.0), true);
+  layout.add("plain", {1}, Initializer::constant(1.0));
+  layout.add("fixed", {1}, Initializer::constant(1.0), true, false);
+  return layout;
+}
+
+}  // namespace
+
+TEST_CASE("two steps of Adam by hand") {
+  Adam adam(layout_of_three(), {.learning_rate = 0.1, .epsilon = 0.0, .weight_decay = 0.5});
+  std::vector<double> x{2.0, 2.0, 2.0};
+  // The first step is rate·sign(g), whatever the size of g; decay takes 5 % off first.
+  adam.step(x, std::vector<double>{3.0, -3.0, 3.0});
+  CHECK_THAT(x[0], WithinRel(2.0 * 0.95 - 0.1, 1e-14));
+  CHECK_THAT(x[1], WithinRel(2.1, 1e-14));
+  CHECK(x[2] == 2.0);
+  // m = 0.9·0.3 + 0.1·g, v = 0.999·0.009 + 0.001 g², corrected by 0.19 and 0.001999; g = −1.
+  adam.step(x, std::vector<double>{-1.0, 0.0, 3.0}, 0.5);
+  const double step0 = (0.17 / 0.19) / std::sqrt((0.999 * 0.009 + 0.001) / 0.001999);
+  const double step1 = (-0.27 / 0.19) / std::sqrt(0.999 * 0.009 / 0.001999);
+  CHECK_THAT(x[0], WithinRel((2.0 * 0.95 - 0.1) * 0.975 - 0.05 * step0, 1e-13));
+  CHECK_THAT(x[1], WithinRel(2.1 - 0.05 * step1, 1e-13));
+  CHECK(x[2] == 2.0);
+  CHECK(adam.state().steps == 2);
+}
+
+TEST_CASE("AMSGrad keeps the largest second moment") {
+  ParameterLayout layout;
+  layout.add("x", {1}, Initializer::constant(0.0));
+  const AdamOptions options{
+      .learning_rate = 0.1, .beta1 = 0.0, .beta2 = 0.5, .epsilon = 0.0, .amsgrad = true};
+  Adam adam(layout, options);
+  std::vector<double> x{0.0};
+  adam.step(x, std::vector<double>{4.0});  // v = 8, corrected by 0.5: 16
+  CHECK_THAT(x[0], WithinRel(-0.1, 1e-14));
+  // v = 4 + 0.5 falls, but 8 stays, corrected by 0.75.
+  adam.step(x, std::vector<double>{1.0});
+  CHECK_THAT(x[0], WithinRel(-0.1 - 0.1 / std::sqrt(8.0 / 0.75), 1e-14));
+
+  AdamOptions plain = options;
+  plain.amsgrad = false;
+  Adam other(layout, plain);
+  CHECK_THROWS_AS(other.set_state(adam.state()), ModelError);
+}
+
+TEST_CASE("an optimiser goes on from its state bit by bit") {
+  ParameterLayout layout;
+  layout.add("x", {2}, Initializer::constant(0.0));
+  Adam a(layout, {.amsgrad = true}), b(layout, {.amsgrad = true});
+  std::vector<double> x{1.0, -2.0};
+  a.step(x, std::vector<double>{0.3, 0.1});
+  b.set_state(a.state());
+  std::vector<double> y = x;
+  a.step(x, std::vector<double>{-0.7, 0.2});
+  b.step(y, std::vector<double>{-0.7, 0.2});
+  CHECK(x == y);
+}
+
+TEST_CASE("gradients are masked and clipped by their global norm") {
+  std::vector<double> g{3.0, 4.0, 100.0};
+  const double norm = mask_untrained(layout_of_three(), g);
+  CHECK(norm == 5.0);
+  CHECK(g[2] == 0.0);
+  clip_gradient(g, norm, 6.0);
+  CHECK(g[0] == 3.0);
+  clip_gradient(g, norm, 0.0);
+  CHECK(g[0] == 3.0);
+  clip_gradient(g, norm, 1.0);
+  CHECK_THAT(g[0], WithinRel(0.6, 1e-14));
+  CHECK_THAT(g[1], WithinRel(0.8, 1e-14));
+}
+
+TEST_CASE("the average forgets its start and then follows slowly") {
+  ParameterAverage average(std::vector<double>{1.0}, 0.2);
+  average.update(std::vector<double>{2.0});  // d = 1/10
+  CHECK_THAT(average.values()[0], WithinRel(1.9, 1e-14));
+  average.update(std::vector<double>{3.0});  // d = 2/11
+  CHECK_THAT(average.values()[0], WithinRel(1.9 * 2 / 11 + 3.0 * 9 / 11, 1e-14));
+  average.update(std::vector<double>{3.0});  // 3/12 is beyond 0.2
+  CHECK_THAT(average.values()[0],
+             WithinRel(0.2 * (1.9 * 2 / 11 + 3.0 * 9 / 11) + 0.8 * 3.0, 1e-14));
+  CHECK_THROWS_AS(average.set_state({1.0, 2.0}, 1), ModelError);
+}
+
+TEST_CASE("schedules") {
+  SECTION("warm-up and cosine") {
+    const Schedule s(
+        {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 4, .final_factor = 0.1}, 24);
+    CHECK(s.factor(0) == 0.25);
+    CHECK(s.factor(3) == 1.0);
+    CHECK(s.factor(4) == 1.0);
+    CHECK_THAT(s.factor(14), WithinAbs(0.55, 1e-14));  // half way
+    CHECK_THAT(s.factor(24), WithinAbs(0.1, 1e-14));
+    CHECK_THAT(s.factor(100), WithinAbs(0.1, 1e-14));
+  }
+  SECTION("plateau") {
+    Schedule s({.kind = ScheduleOptions::Kind::plateau,
+                .final_factor = 0.3,
+                .plateau_factor = 0.5,
+                .patience = 1,
+                .threshold = 0.01},
+               100);
+    s.after_epoch(1.0);
+    s.after_epoch(0.995);  // less than a percent
+    CHECK(s.factor(0) == 1.0);
+    s.after_epoch(0.995);
+    CHECK(s.factor(0) == 0.5);
+    s.after_epoch(0.9);
+    CHECK(s.state().best == 0.9);
+    s.after_epoch(0.9);
+    s.after_epoch(0.9);
+    CHECK(s.factor(0) == 0.3);  // not below
+  }
+}
