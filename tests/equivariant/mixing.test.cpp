@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "support/catch.hpp"
+
+#include <leyden/core/random.hpp>
+#include <leyden/equivariant/mixing.hpp>
+
+#include <cmath>
+#include <vector>
+
+using namespace leyden;
+
+namespace {
+
+template <class T>
+Buffer<Pack<T>> random_packs(std::size_t n, RandomStream& random) {
+  Buffer<Pack<T>> p(n);
+  for (auto& x : p)
+    for (int i = 0; i < Pack<T>::lanes; ++i) {
+      if constexpr (is_dual_v<T>)
+        x.set_lane(
+            i, {static_cast<RealOf<T>>(random.normal()), static_cast<RealOf<T>>(random.normal())});
+      else
+        x.set_lane(i, static_cast<T>(random.normal()));
+    }
+  return p;
+}
+
+template <class T>
+void check(int n_in, int n_out, std::size_t rows, double tolerance) {
+  using R = RealOf<T>;
+  CAPTURE(n_in, n_out, rows);
+  RandomStream random(17);
+  const double scale = 0.6;
+  // Weights stand in a wider table, as the species' maps do.
+  const std::size_t stride = static_cast<std::size_t>(n_out) + 2;
+  std::vector<double> w(static_cast<std::size_t>(n_in) * stride);
+  for (double& x : w) x = random.normal();
+  Mixing<R> map(n_in, n_out);
+  map.pack(w.data(), stride, scale);
+  const std::size_t in_tiles = static_cast<std::size_t>(map.in_tiles()),
+                    out_tiles = static_cast<std::size_t>(map.out_tiles());
+  const auto x = random_packs<T>(rows * in_tiles, random);
+  const auto y_bar = random_packs<T>(rows * out_tiles, random);
+  auto y = random_packs<T>(rows * out_tiles, random);
+  const auto y_before = y;
+  const auto weight = [&](int i, int o) {
+    return static_cast<R>(scale *
+                          w[static_cast<std::size_t>(i) * stride + static_cast<std::size_t>(o)]);
+  };
+  const auto near = [&](T a, T b) {
+    return std::abs(value_of(a) - value_of(b)) < tolerance &&
+           std::abs(tangent_of(a) - tangent_of(b)) < tolerance;
+  };
+
+  // Rows of x one after the other; rows of y in reverse, through offsets; accumulated.
+  std::vector<int> offsets;
+  for (std::size_t r = 0; r < rows; ++r)
+    offsets.push_back(static_cast<int>((rows - 1 - r) * out_tiles));
+  map.template apply<T>(rows, {x.data(), 1, nullptr, in_tiles}, {y.data(), 1, offsets.data(), 0},
+                        true);
+  std::size_t wrong = 0;
+  for (std::size_t r = 0; r < rows; ++r)
+    for (int o = 0; o < n_out; ++o) {
+      const std::size_t at = (rows - 1 - r) * out_tiles;
+      T sum = lane_of(y_before.data() + at, o);
+      for (int i = 0; i < n_in; ++i) sum += lane_of(x.data() + r * in_tiles, i) * weight(i, o);
+      wrong += !near(lane_of(y.data() + at, o), sum);
+    }
+  CHECK(wrong == 0);
+
+  // Tiles lie `rows` apart: [tile][row].
+  Buffer<Pack<T>> x_bar(rows * in_tiles);
+  map.template apply_transposed<T>(rows, {y_bar.data(), rows, nullptr, 1},
+                                   {x_bar.data(), rows, nullptr, 1}, false);
+  wrong = 0;
+  const int lanes = Pack<T>::lanes;
+  for (std::size_t r = 0; r < rows; ++r)
+    for (int i = 0; i < n_in; ++i) {
+      T sum(0);
+      for (int o = 0; o < n_out; ++o)
+        sum += y_bar[static_cast<std::size_t>(o / lanes) * rows + r].lane(o % lanes) * weight(i, o);
+      wrong += !near(x_bar[static_cast<std::size_t>(i / lanes) * rows + r].lane(i % lanes), sum);
+    }
+  CHECK(wrong == 0);
+
+  // dL/dw of L = Σ ȳ·y: the map is linear in w, so this loop is the derivative.
+  Buffer<Pack<T>> packed(map.gradient_size());
+  mix_gradient<T>(rows, {x.data(), 1, nullptr, in_tiles}, n_in,
+                  {y_bar.data(), 1, nullptr, out_tiles}, map.out_tiles(), packed.data());
+  std::vector<T> w_bar(w.size(), T(R(0.5)));
+  map.template unpack_gradient<T>(packed.data(), w_bar.data(), stride, scale);
+  wrong = 0;
+  for (int i = 0; i < n_in; ++i)
+    for (std::size_t o = 0; o < stride; ++o) {
+      T sum(R(0.5));
+      if (o < static_cast<std::size_t>(n_out))
+        for (std::size_t r = 0; r < rows; ++r)
+          sum += lane_of(x.data() + r * in_tiles, i) *
+                 lane_of(y_bar.data() + r * out_tiles, static_cast<int>(o)) * static_cast<R>(scale);
+      wrong += !near(w_bar[static_cast<std::size_t>(i) * stride + o], sum);
+    }
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+
+// Sums of at most 100 products of normal numbers: 100 ulp and some for size.
+TEMPLATE_TEST_CASE("mixing is the matrix product, with its adjoints", "[equivariant]", double,
+                   float, Dual<double>, Dual<float>) {
+  const double tolerance = std::is_same_v<RealOf<TestType>, double> ? 1e-12 : 5e-4;
+  for (const auto& [in, out] : {std::pair{1, 1}, {3, 10}, {10, 3}, {17, 17}, {8, 40}, {33, 64}})
+    for (std::size_t rows : {std::size_t(0), std::size_t(1), std::size_t(7), std::size_t(25)})
+      check<TestType>(in, out, rows, tolerance);
+}
+
+TEST_CASE("the blocks of a map are padded apart", "[equivariant]") {
+  RandomStream random(3);
+  for (int block : {3, 10, 17}) {
+    const int n_in = 5, blocks = 4, lanes = Pack<double>::lanes;
+    std::vector<double> w(static_cast<std::size_t>(n_in * blocks * block));
+    for (double& v : w) v = random.normal();
+    Mixing<double> map(n_in, blocks, block);
+    map.pack(w.data(), static_cast<std::size_t>(blocks * block), 1.0);
+    const std::size_t tiles = static_cast<std::size_t>(map.out_tiles());
+    const auto x = random_packs<double>(static_cast<std::size_t>(map.in_tiles()), random);
+    Buffer<Pack<double>> y(tiles);
+    map.apply<double>(1, {x.data(), 1, nullptr, 1}, {y.data(), 1, nullptr, tiles}, false);
+    for (int tile = 0; tile < pack_count<double>(block); ++tile)
+      for (int b = 0; b < blocks; ++b)
+        for (int lane = 0; lane < lanes; ++lane) {
+          const int c = tile * lanes + lane;
+          double sum = 0.0;  // padding lanes are zero
+          if (c < block)
+            for (int i = 0; i < n_in; ++i)
+              sum +=
+                  lane_of(x.data(), i) * w[static_cast<std::size_t>((i * blocks + b) * block + c)];
+          CHECK(std::abs(y[static_cast<std::size_t>(tile * blocks + b)].lane(lane) - sum) < 1e-13);
+        }
+  }
+}
