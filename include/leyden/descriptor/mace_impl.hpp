@@ -51,6 +51,7 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   require(options_.cutoff > 0, "the cutoff must be positive");
   require(options_.channels > 0 && options_.layers > 0, "channels and layers must be positive");
   require(options_.radial_count > 0, "the radial basis must have at least one function");
+  require(options_.envelope_order >= 2, "the envelope's order must be at least 2");
   require(options_.readout_width > 0, "the readout must have at least one hidden unit");
   require(options_.average_neighbors > 0, "the average number of neighbours must be positive");
   require(options_.atomic_energies.empty() ||

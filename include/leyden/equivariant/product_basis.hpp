@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/error.hpp>
 #include <leyden/equivariant/coupling.hpp>
 
 #include <algorithm>
@@ -40,8 +41,11 @@ class SymmetricContraction {
     double value;
   };
 
+  /// @throws ModelError for a correlation other than 1, 2 or 3, or a negative l.
   SymmetricContraction(int l_max, int l_out, int correlation)
       : l_max_(l_max), l_out_(l_out), correlation_(correlation) {
+    if (correlation < 1 || correlation > 3 || l_max < 0 || l_out < 0)
+      throw ModelError("SymmetricContraction: correlation must be 1, 2 or 3 and l not negative");
     std::vector<Irrep> level;
     for (int l = 0; l <= l_max; ++l) {
       Irrep irrep{l, natural_parity(l), {}};

@@ -65,12 +65,13 @@ void spherical_harmonics_pullback(const T* values, const T* y_bar, T* xyz_bar) {
   unroll<(l_max > 1 ? l_max - 1 : 0)>([&](auto k) {
     constexpr int l = l_max - k;
     T* below = bar + (l - 1) * (l - 1);
-    for (const auto& t : wigner_3j_terms<l - 1, 1, l>) {
+    unroll<static_cast<int>(wigner_3j_terms<l - 1, 1, l>.size())>([&](auto i) {
+      constexpr CouplingTerm t = wigner_3j_terms<l - 1, 1, l>[i];
       const T g = bar[l * l + t.m3] * static_cast<R>(t.value * detail::recurrence_factor<l>);
       // For l = 2 both factors are l = 1: each gets its half of the product rule in turn.
       below[t.m1] += g * values[1 + t.m2];
       bar[1 + t.m2] += g * values[(l - 1) * (l - 1) + t.m1];
-    }
+    });
   });
   const R root3 = static_cast<R>(detail::constexpr_sqrt(3.0));
   for (int i = 0; i < 3; ++i) xyz_bar[i] = l_max >= 1 ? bar[1 + i] * root3 : T(R(0));
