@@ -15,7 +15,7 @@ usage() {
 
 install=yes
 out=report
-epochs=60
+epochs=120
 seed=1
 resume=""
 again="sh $0"

