@@ -79,8 +79,6 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
     using R = RealOf<T>;
     const std::size_t n = structure.size() * size_;
     const R charge = static_cast<R>(structure.total_charge);
-    solver_.template plan<T>(state.geometry, SourceShape{Q::l_max, workspace.widths}, charge,
-                             state.plan);
     state.multipoles.resize(n);
     state.own_potential.resize(n);
     state.external.assign(n, T(R(0)));
@@ -89,9 +87,18 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
                             Q::l_max, state.external);
 
     const ChargeInput<T> input = charge_input(structure, workspace, state);
+    // Solvers judge the charge that there is: a model that does not conserve it makes its own.
+    T net_charge(charge);
     if constexpr (Q::kind == ChargeKind::explicit_) {
       charge_model_.multipoles(input, std::span<T>(state.multipoles));
-    } else {
+      if constexpr (!Q::conserves_charge) {
+        net_charge = T(R(0));
+        for (std::size_t i = 0; i < n; i += size_) net_charge += state.multipoles[i];
+      }
+    }
+    solver_.template plan<T>(state.geometry, SourceShape{Q::l_max, workspace.widths}, net_charge,
+                             state.plan);
+    if constexpr (Q::kind == ChargeKind::variational) {
       state.chi.resize(n);
       state.eta.resize(n);
       charge_model_.sites(input, std::span<T>(state.chi), std::span<T>(state.eta));
