@@ -20,7 +20,8 @@ using Space =
     DesignSpace<Descriptors<Mace<MaceShape{.hidden_l = 0}>, Mace<MaceShape{.hidden_l = 1}>>,
                 ChargeModels<NoCharges, FixedCharges, LocalMultipoles<0>, LocalMultipoles<1>,
                              LocalMultipoles<1, ChargeConstraint::uniform>,
-                             LocalMultipoles<1, ChargeConstraint::fukui>, ChargeEquilibration>,
+                             LocalMultipoles<1, ChargeConstraint::fukui>, ChargeEquilibration,
+                             PolarizableChargeEquilibration>,
                 Solvers<NoElectrostatics, Direct, Reciprocal>>;
 
 int main() {

@@ -25,8 +25,9 @@ Q make_charge_model() {
     return {};
   } else if constexpr (std::same_as<Q, FixedCharges> || std::same_as<Q, BasicFixedCharges<false>>) {
     return Q(FixedChargesOptions{{-0.8, 0.4}, widths, true});
-  } else if constexpr (std::same_as<Q, ChargeEquilibration>) {
-    return Q(ChargeEquilibrationOptions{widths, 1.5, false, 0.3});
+  } else if constexpr (std::same_as<Q, ChargeEquilibration> ||
+                       std::same_as<Q, PolarizableChargeEquilibration>) {
+    return Q(ChargeEquilibrationOptions{widths, 1.5, false, 0.3, 0.7});
   } else if constexpr (requires(const Q& q) { q.site(); }) {
     return Q({}, widths);
   } else {

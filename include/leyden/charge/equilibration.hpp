@@ -4,7 +4,10 @@
 #include <leyden/charge/concepts.hpp>
 #include <leyden/charge/softplus.hpp>
 #include <leyden/charge/widths.hpp>
+#include <leyden/core/units.hpp>
 #include <leyden/equivariant/feature_readout.hpp>
+
+#include <string>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -14,39 +17,56 @@ struct ChargeEquilibrationOptions {
   double initial_hardness = 2.0;  ///< eV/e², of every species, beside the Coulomb self-energy
   bool species_weights = false;   ///< own readout weights for every species
   double initial_weights = 0.1;   ///< standard deviation
+  double initial_polarizability = 1.0;  ///< Å³ (α/4πε₀), of every species; l_max = 1 only
 };
 
-/// Charge equilibration: the charges minimise
+/// Charge equilibration: charges, and dipoles where L = 1, minimise
 ///
-///   Σ_i (χ_i q_i + ½ η_i q_i²) + ½ qᵀKq + q·v_ext   at fixed Σq = Q,
+///   Σ_i (χ_i q_i + ½ η_i q_i²  [+ ζ_i·d_i + ½ |d_i|²/α_i]) + ½ pᵀKp + p·v_ext   at fixed Σq = Q,
 ///
 /// with the electronegativity χ_i = a_z + w·h_i [V] and the hardness η_i = softplus(c_z + u·h_i)
 /// [eV/e²] read from the surroundings. Rappe and Goddard, J. Phys. Chem. 95, 3358 (1991); learned
-/// χ: Ghasemi et al., Phys. Rev. B 92, 045131 (2015). The hardness is positive by construction, so
-/// the minimum exists and is unique for every structure and at every stage of training.
+/// χ: Ghasemi et al., Phys. Rev. B 92, 045131 (2015). With L = 1 atoms are polarizable as well:
+/// 1/α_i = softplus(b_z + s·h_i) [eV/(e Å)²], the same in all directions, and ζ_i [V/Å], read from
+/// the l = 1 features, is the field that makes a permanent dipole (Applequist et al., J. Am. Chem.
+/// Soc. 94, 2952 (1972); the Gaussians damp it at short range as Thole's model does).
 ///
-/// The Gaussians' own Coulomb energy is part of K when the solver includes self-interaction; η is
-/// what comes on top.
+/// Hardness and 1/α are positive by construction, so the minimum exists and is unique for every
+/// structure and at every stage of training.
 ///
-/// Parameters: charge/electronegativity/weight and /bias, charge/hardness/weight and /bias.
-class ChargeEquilibration {
+/// The Gaussians' own Coulomb energy is part of K when the solver includes self-interaction; η and
+/// 1/α are what comes on top.
+///
+/// Parameters: charge/electronegativity/weight and /bias, charge/hardness/weight and /bias; with
+/// L = 1 also charge/field/weight, charge/stiffness/weight and /bias.
+template <int L>
+class BasicChargeEquilibration {
+  static_assert(L == 0 || L == 1, "ChargeEquilibration: l_max is 0 (charges) or 1 (and dipoles)");
+  static constexpr std::size_t size = static_cast<std::size_t>((L + 1) * (L + 1));
+
  public:
-  static constexpr std::string_view name = "charge equilibration";
+  static constexpr std::string_view name =
+      L == 0 ? "charge equilibration" : "charge equilibration, polarizable";
   static constexpr ChargeKind kind = ChargeKind::variational;
-  static constexpr int l_max = 0;
+  static constexpr int l_max = L;
   static constexpr bool conserves_charge = true;
 
-  explicit ChargeEquilibration(ChargeEquilibrationOptions options = {})
+  explicit BasicChargeEquilibration(ChargeEquilibrationOptions options = {})
       : options_(std::move(options)) {}
 
   const ChargeEquilibrationOptions& options() const { return options_; }
 
-  /// @throws ModelError for a hardness that is not positive or a wrong number of widths.
+  /// @throws ModelError for a hardness or polarizability that is not positive, a wrong number of
+  /// widths, or (L = 1) features without l = 1.
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species) {
-    if (!(options_.initial_hardness > 0.0))
-      throw ModelError("ChargeEquilibration: the initial hardness is " +
-                       std::to_string(options_.initial_hardness) + " eV/e²; it must be positive");
+    const auto require_positive = [](const char* what, double value) {
+      if (!(value > 0.0))
+        throw ModelError(std::string("ChargeEquilibration: the initial ") + what + " is " +
+                         std::to_string(value) + "; it must be positive");
+    };
+    require_positive("hardness", options_.initial_hardness);
+    require_positive("polarizability", options_.initial_polarizability);
     options_.widths.check("ChargeEquilibration", species.size());
     FeatureReadoutOptions readout;
     readout.species_weights = options_.species_weights;
@@ -58,10 +78,23 @@ class ChargeEquilibration {
     readout.initial_bias = inverse_softplus(options_.initial_hardness);
     hardness_ = FeatureReadout(readout);
     hardness_.declare(layout, "charge/hardness/", shapes, n);
+    if constexpr (L == 1) {
+      readout.initial_bias = inverse_softplus(units::coulomb / options_.initial_polarizability);
+      stiffness_ = FeatureReadout(readout);
+      stiffness_.declare(layout, "charge/stiffness/", shapes, n);
+      readout.l = 1;
+      readout.species_bias = false;
+      field_ = FeatureReadout(readout);
+      field_.declare(layout, "charge/field/", shapes, n);
+    }
   }
   void prepare(std::span<const double> parameters) {
     electronegativity_.prepare(parameters);
     hardness_.prepare(parameters);
+    if constexpr (L == 1) {
+      stiffness_.prepare(parameters);
+      field_.prepare(parameters);
+    }
   }
   void widths(std::span<const int> species, std::span<double> out) const {
     options_.widths.fill(species, out);
@@ -70,10 +103,15 @@ class ChargeEquilibration {
   template <Number T>
   void sites(const ChargeInput<T>& input, std::span<T> chi, std::span<T> eta) const {
     for (int i = 0; i < input.n_atoms(); ++i) {
-      const std::size_t k = static_cast<std::size_t>(i);
-      const int s = input.species[k];
+      const std::size_t k = static_cast<std::size_t>(i) * size;
+      const int s = input.species_of(i);
       chi[k] = electronegativity_.value(input.features, i, s);
       eta[k] = softplus(hardness_.value(input.features, i, s));
+      if constexpr (L == 1) {
+        field_.forward(input.features, i, s, &chi[k + 1]);
+        const T stiffness = softplus(stiffness_.value(input.features, i, s));
+        for (std::size_t m = 1; m < size; ++m) eta[k + m] = stiffness;
+      }
     }
   }
 
@@ -81,19 +119,31 @@ class ChargeEquilibration {
   void pullback(const ChargeInput<T>& input, std::span<const T> chi_bar, std::span<const T> eta_bar,
                 std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const {
     for (int i = 0; i < input.n_atoms(); ++i) {
-      const std::size_t k = static_cast<std::size_t>(i);
-      const int s = input.species[k];
+      const std::size_t k = static_cast<std::size_t>(i) * size;
+      const int s = input.species_of(i);
       electronegativity_.pullback(input.features, i, s, chi_bar[k], feature_bar,
                                   parameter_gradient);
-      const T slope = sigmoid(hardness_.value(input.features, i, s));
-      hardness_.pullback(input.features, i, s, eta_bar[k] * slope, feature_bar, parameter_gradient);
+      const auto pull_back_positive = [&](const FeatureReadout& readout, T bar) {
+        const T slope = sigmoid(readout.value(input.features, i, s));
+        readout.pullback(input.features, i, s, bar * slope, feature_bar, parameter_gradient);
+      };
+      pull_back_positive(hardness_, eta_bar[k]);
+      if constexpr (L == 1) {
+        field_.pullback(input.features, i, s, &chi_bar[k + 1], feature_bar, parameter_gradient);
+        pull_back_positive(stiffness_, eta_bar[k + 1] + eta_bar[k + 2] + eta_bar[k + 3]);
+      }
     }
   }
 
  private:
   ChargeEquilibrationOptions options_;
   FeatureReadout electronegativity_, hardness_;
+  FeatureReadout field_, stiffness_;  // L = 1
 };
+
+using ChargeEquilibration = BasicChargeEquilibration<0>;
+using PolarizableChargeEquilibration = BasicChargeEquilibration<1>;
 static_assert(QuadraticChargeModel<ChargeEquilibration>);
+static_assert(QuadraticChargeModel<PolarizableChargeEquilibration>);
 
 }  // namespace leyden::inline LEYDEN_ABI
