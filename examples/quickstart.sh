@@ -15,7 +15,7 @@ usage() {
 
 install=yes
 out=report
-epochs=120
+epochs=80
 seed=1
 resume=""
 again="sh $0"

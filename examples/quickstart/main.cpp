@@ -31,7 +31,7 @@ extern "C" void request_stop(int) { stop_requested = true; }
 
 struct Arguments {
   std::string data, out = "report", resume_command;
-  int epochs = 120;
+  int epochs = 80;
   int threads = 2;
   std::uint64_t seed = 1;
   bool resume = false;
