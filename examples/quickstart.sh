@@ -40,42 +40,12 @@ done
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$root/build/quickstart
 
-# What is missing, as Debian packages.
-missing=""
-need_command() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
-if [ -n "${CXX:-}" ]; then need_command "${CXX%% *}" g++; else need_command c++ g++; fi
+. "$root/.cmake/packages.sh"
+need_compiler
 need_command cmake cmake
 need_command ninja ninja-build
-if command -v dpkg-query >/dev/null 2>&1; then
-  for package in libeigen3-dev libxsimd-dev nlohmann-json3-dev; do
-    state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-    case $state in "install ok installed") ;; *) missing="$missing $package" ;; esac
-  done
-fi
-
-if [ -n "$missing" ]; then
-  if [ "$install" = no ]; then
-    echo "quickstart: missing:$missing" >&2
-    echo "quickstart: apt-get install$missing" >&2
-    exit 1
-  fi
-  if ! command -v apt-get >/dev/null 2>&1; then
-    echo "quickstart: missing (Debian's names):$missing; no apt-get here to install them" >&2
-    exit 1
-  fi
-  as_root=""
-  if [ "$(id -u)" != 0 ]; then
-    as_root="sudo"
-    command -v sudo >/dev/null 2>&1 || {
-      echo "quickstart: run as root or install sudo to get:$missing" >&2
-      exit 1
-    }
-  fi
-  echo "quickstart: installing$missing"
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
-  # shellcheck disable=SC2086  # a list of words
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-fi
+need_package libeigen3-dev libxsimd-dev nlohmann-json3-dev
+get_packages quickstart "$install"
 
 started=$(date +%s)
 echo "quickstart: compiling in $build (one to two minutes the first time)"
