@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Bodies of descriptor/mace.hpp: one layer, the readouts, and channel maps on rows of irreps.
+#include <leyden/descriptor/mace.hpp>
+
+namespace leyden::inline LEYDEN_ABI {
+
+namespace detail {
+
+/// Offsets of the rows (atom, m) of one irrep in an array of `stride` packs an atom.
+inline void fill_rows(std::vector<int>& rows, const std::vector<int>& atoms, int stride, int first,
+                      int count) {
+  rows.clear();
+  for (int atom : atoms)
+    for (int m = 0; m < count; ++m) rows.push_back(atom * stride + first + m);
+}
+
+template <class P>
+RowsView<P> rows_view(P* data, int n_atoms, int stride, const std::vector<int>& rows) {
+  return {data, static_cast<std::size_t>(n_atoms) * static_cast<std::size_t>(stride), rows.data(),
+          0};
+}
+
+}  // namespace detail
+
+// ---- one layer ----
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k,
+                                      const FeatureArray<T>& in, FeatureArray<T>& out,
+                                      Tape<T>& tape) const {
+  const Layer& layer = layers_[k];
+  LayerTape<T>& lt = tape.layers[k];
+  const int n = geometry.n_atoms();
+  const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
+
+  lt.up.resize(n, layer.in);
+  mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
+
+  with_convolution(layer.in, [&]<class C>(C) {
+    const int tiles = in.tiles();
+    lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
+    layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
+    lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
+    for (int i = 0; i < n; ++i) {
+      const int first = geometry.first[static_cast<std::size_t>(i)];
+      const typename C::Edges edges = receiver_edges<C>(geometry, i);
+      tape.coupled.resize(
+          std::max(tape.coupled.size(), static_cast<std::size_t>(edges.count * C::coupled_count)));
+      for (int e = 0; e < edges.count; ++e)
+        C::couple(tape.harmonics.data() + static_cast<std::ptrdiff_t>(first + e) * lm_edge,
+                  tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);
+      for (int t = 0; t < tiles; ++t)
+        C::forward(edges, tape.coupled.data(),
+                   lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
+                   lt.up.at(t, 0),
+                   lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+    }
+    // All paths into one l mix into its channels.
+    FeatureArray<T>& mixed = layer.residual ? lt.basis : lt.mixed;
+    mixed.resize(n, {options_.channels, Shape.l_max});
+    for (int p = 0; p < C::path_count; ++p) {
+      const int l = C::paths[static_cast<std::size_t>(p)].l3;
+      const bool first_of_l = p == 0 || C::paths[static_cast<std::size_t>(p - 1)].l3 != l;
+      detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count,
+                        C::offsets.output[static_cast<std::size_t>(p)], 2 * l + 1);
+      detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
+      layer.path_maps[static_cast<std::size_t>(p)].template apply<T>(
+          tape.rows_in.size(),
+          detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
+          detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l);
+    }
+  });
+  if (!layer.residual) {
+    lt.basis.resize(n, {options_.channels, Shape.l_max});
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
+      mix_irreps<T>(layer.species_maps[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape,
+                    false);
+  }
+
+  lt.product.resize(n, layer.out);
+  for (int t = 0; t < in.tiles(); ++t)
+    for (int i = 0; i < n; ++i)
+      layer.product.forward(tape.species[static_cast<std::size_t>(i)], t, lt.basis.at(t, i),
+                            lt.product.at(t, i));
+  mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
+  if (layer.residual)
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
+      mix_irreps<T>(layer.species_maps[s], false, in, out, tape.atoms_of[s], tape, true);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t k,
+                                       const FeatureArray<T>& in, const FeatureArray<T>& out_bar,
+                                       FeatureArray<T>& in_bar, Tape<T>& tape,
+                                       std::span<T> gradient) const {
+  const Layer& layer = layers_[k];
+  LayerTape<T>& lt = tape.layers[k];
+  const int n = geometry.n_atoms();
+  const int tiles = in.tiles();
+  const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
+  const bool weights = !gradient.empty();
+  const std::size_t c = static_cast<std::size_t>(options_.channels);
+  const std::size_t z = layer.species_maps.size();
+  const double fan_in = channel_scale();
+  const double species_fan_in = fan_in / std::sqrt(static_cast<double>(z));
+  const auto species_gradient = [&](const FeatureArray<T>& x, const FeatureArray<T>& y_bar) {
+    for (std::size_t s = 0; s < z; ++s)
+      irreps_gradient<T>(layer.species_maps[s], x, y_bar, tape.atoms_of[s], tape,
+                         layer.species_slice.of(gradient).data() + s * c, z * c, species_fan_in);
+  };
+
+  // h = linear(B) + skip(h)
+  tape.product_bar.resize(n, layer.out);
+  mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false);
+  if (weights)
+    irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
+                       layer.linear.slice.of(gradient).data(), c, fan_in);
+  if (layer.residual) {
+    for (std::size_t s = 0; s < z; ++s)
+      mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, tape.atoms_of[s], tape, true);
+    if (weights) species_gradient(in, out_bar);
+  }
+
+  // B = product basis of A
+  tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
+  if (weights) layer.product.reset(tape.product_gradient);
+  for (int t = 0; t < tiles; ++t)
+    for (int i = 0; i < n; ++i)
+      layer.product.backward(tape.species[static_cast<std::size_t>(i)], t, lt.basis.at(t, i),
+                             tape.product_bar.at(t, i), tape.basis_node_bar.at(t, i),
+                             weights ? &tape.product_gradient : nullptr);
+  if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
+
+  const FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
+  if (!layer.residual) {
+    tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
+    for (std::size_t s = 0; s < z; ++s)
+      mix_irreps<T>(layer.species_maps[s], true, tape.basis_node_bar, tape.mixed_bar,
+                    tape.atoms_of[s], tape, false);
+    if (weights) species_gradient(lt.mixed, tape.basis_node_bar);
+    mixed_bar = &tape.mixed_bar;
+  }
+
+  with_convolution(layer.in, [&]<class C>(C) {
+    tape.paths_bar.resize(lt.paths.size());
+    for (int p = 0; p < C::path_count; ++p) {
+      const std::size_t kp = static_cast<std::size_t>(p);
+      const int l = C::paths[kp].l3;
+      detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count, C::offsets.output[kp],
+                        2 * l + 1);
+      detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
+      const auto bar = detail::rows_view(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
+      layer.path_maps[kp].template apply_transposed<T>(
+          tape.rows_in.size(), bar,
+          detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in), false);
+      if (weights)
+        map_gradient<T>(
+            layer.path_maps[kp], tape.rows_in.size(),
+            detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
+            bar, tape, layer.path_slice.of(gradient).data() + kp * c * c, c, path_scale<C>(p));
+    }
+    tape.radial_bar.assign(lt.radial.size(), Pack<T>());
+    tape.up_bar.resize(n, layer.in);
+    tape.up_bar.set_zero();
+    for (int i = 0; i < n; ++i) {
+      const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
+      const typename C::Edges edges = receiver_edges<C>(geometry, i);
+      for (int t = 0; t < tiles; ++t) {
+        const std::size_t tile = static_cast<std::size_t>(t) * pairs * C::path_count;
+        C::backward(
+            edges, tape.harmonics.data() + first * lm_edge, lt.radial.data() + tile, lt.up.at(t, 0),
+            tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
+            tape.radial_bar.data() + tile, tape.up_bar.at(t, 0),
+            tape.harmonics_bar.data() + first * lm_edge);
+      }
+    }
+  });
+  tape.layer_basis_bar.resize(tape.basis.size());
+  layer.radial.template backward<T>(pairs, tape.basis.data(), tape.radial_bar.data(),
+                                    tape.layer_basis_bar.data(), lt.perceptron, gradient);
+  for (std::size_t i = 0; i < tape.basis_bar.size(); ++i)
+    tape.basis_bar[i] += tape.layer_basis_bar[i];
+
+  mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true);
+  if (weights)
+    irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape,
+                       layer.up.slice.of(gradient).data(), c, fan_in);
+}
+
+// ---- readouts ----
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::read_out(Tape<T>& tape) const {
+  const std::size_t n = tape.species.size();
+  tape.node_energies.assign(n, T(0));
+  for (std::size_t k = 0; k < readouts_.size(); ++k)
+    for (std::size_t i = 0; i < n; ++i) {
+      Pack<T> sum;
+      for (std::size_t t = 0; t < readouts_[k].size(); ++t)
+        sum = fma(readouts_[k][t], *tape.features[k].at(static_cast<int>(t), static_cast<int>(i)),
+                  sum);
+      tape.node_energies[i] += sum_lanes(sum);
+    }
+  if (has_hidden_readout()) {
+    const std::size_t tiles = readout_last_.size();
+    tape.hidden.resize(n * tiles);
+    readout_hidden_.template apply<T>(n, {tape.features.back().at(0, 0), n, nullptr, 1},
+                                      {tape.hidden.data(), 1, nullptr, tiles}, false);
+    for (std::size_t i = 0; i < n; ++i) {
+      Pack<T> sum;
+      for (std::size_t t = 0; t < tiles; ++t)
+        sum = fma(readout_last_[t], normalized_silu(tape.hidden[i * tiles + t], Real(1)), sum);
+      tape.node_energies[i] += sum_lanes(sum);
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    T& energy = tape.node_energies[i];
+    energy = energy * static_cast<Real>(options_.scale) + T(static_cast<Real>(options_.shift));
+    if (!options_.atomic_energies.empty())
+      energy +=
+          T(static_cast<Real>(options_.atomic_energies[static_cast<std::size_t>(tape.species[i])]));
+  }
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
+                                          std::span<T> gradient) const {
+  const std::size_t n = tape.species.size();
+  const T bar = energy_cotangent * static_cast<Real>(options_.scale);
+  const bool weights = !gradient.empty();
+  const double fan_in = channel_scale();
+  for (std::size_t k = 0; k < readouts_.size(); ++k) {
+    const std::size_t tiles = readouts_[k].size();
+    tape.weight_bar.assign(tiles, Pack<T>());
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t t = 0; t < tiles; ++t) {
+        const int tile = static_cast<int>(t), atom = static_cast<int>(i);
+        Pack<T>& h_bar = *tape.feature_cotangents[k].at(tile, atom);
+        h_bar = fma(readouts_[k][t], Pack<T>(bar), h_bar);
+        tape.weight_bar[t] += *tape.features[k].at(tile, atom);
+      }
+    if (weights) detail::add_lanes(readout_slices_[k].of(gradient), tape.weight_bar, bar, fan_in);
+  }
+  if (!has_hidden_readout()) return;
+  const FeatureArray<T>& last = tape.features.back();
+  const std::size_t tiles = readout_last_.size();
+  tape.hidden_bar.resize(n * tiles);
+  tape.weight_bar.assign(tiles, Pack<T>());
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t t = 0; t < tiles; ++t) {
+      const Pack<T> x = tape.hidden[i * tiles + t];
+      tape.hidden_bar[i * tiles + t] =
+          readout_last_[t] * (normalized_silu_derivative(x, Real(1)) * Pack<T>(bar));
+      tape.weight_bar[t] += normalized_silu(x, Real(1));
+    }
+  if (weights)
+    detail::add_lanes(readout_slices_.back().of(gradient), tape.weight_bar, bar,
+                      readout_last_scale());
+  const RowsView<const Pack<T>> hidden_bar{tape.hidden_bar.data(), 1, nullptr, tiles};
+  readout_hidden_.template apply_transposed<T>(
+      n, hidden_bar, {tape.feature_cotangents.back().at(0, 0), n, nullptr, 1}, true);
+  if (weights)
+    map_gradient<T>(readout_hidden_, n, {last.at(0, 0), n, nullptr, 1}, hidden_bar, tape,
+                    readout_hidden_slice_.of(gradient).data(),
+                    static_cast<std::size_t>(options_.readout_width), fan_in);
+}
+
+// ---- rows of irreps through channel maps ----
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const FeatureArray<T>& x,
+                                   FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape,
+                                   bool accumulate) const {
+  const int n = x.n_atoms();
+  // Irreps of y that no map reaches are zero.
+  if (!accumulate)
+    for (int t = 0; t < y.tiles(); ++t)
+      for (int i : atoms)
+        for (int m = static_cast<int>(map.maps.size() * map.maps.size()); m < y.lm_count(); ++m)
+          y.at(t, i)[m] = Pack<T>();
+  for (std::size_t k = 0; k < map.maps.size(); ++k) {
+    const int l = static_cast<int>(k);
+    detail::fill_rows(tape.rows_in, atoms, x.lm_count(), l * l, 2 * l + 1);
+    detail::fill_rows(tape.rows_out, atoms, y.lm_count(), l * l, 2 * l + 1);
+    const auto from = detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in);
+    const auto to = detail::rows_view(y.at(0, 0), n, y.lm_count(), tape.rows_out);
+    if (transposed)
+      map.maps[k].template apply_transposed<T>(tape.rows_in.size(), from, to, accumulate);
+    else
+      map.maps[k].template apply<T>(tape.rows_in.size(), from, to, accumulate);
+  }
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
+                                        const FeatureArray<T>& y_bar, const std::vector<int>& atoms,
+                                        Tape<T>& tape, T* w_bar, std::size_t row_stride,
+                                        double scale) const {
+  const int n = x.n_atoms();
+  for (std::size_t k = 0; k < map.maps.size(); ++k) {
+    const int l = static_cast<int>(k);
+    detail::fill_rows(tape.rows_in, atoms, x.lm_count(), l * l, 2 * l + 1);
+    detail::fill_rows(tape.rows_out, atoms, y_bar.lm_count(), l * l, 2 * l + 1);
+    map_gradient<T>(map.maps[k], tape.rows_in.size(),
+                    detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in),
+                    detail::rows_view(y_bar.at(0, 0), n, y_bar.lm_count(), tape.rows_out), tape,
+                    w_bar + k * static_cast<std::size_t>(options_.channels) * row_stride,
+                    row_stride, scale);
+  }
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::map_gradient(const Mixing<Real>& map, std::size_t rows,
+                                     RowsView<const Pack<T>> x, RowsView<const Pack<T>> y_bar,
+                                     Tape<T>& tape, T* w_bar, std::size_t row_stride,
+                                     double scale) const {
+  tape.weight_bar.assign(map.gradient_size(), Pack<T>());
+  mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data());
+  map.template unpack_gradient<T>(tape.weight_bar.data(), w_bar, row_stride, scale);
+}
+
+}  // namespace leyden::inline LEYDEN_ABI
