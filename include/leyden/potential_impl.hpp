@@ -198,7 +198,9 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
 
   out.atomic_energies.resize(n);
   for (std::size_t i = 0; i < n; ++i)
-    out.atomic_energies[i] = static_cast<double>(state.tape.node_energies[i]);
+    out.atomic_energies[i] =
+        static_cast<double>(state.tape.node_energies[i]) +
+        (state.tape.reference_energies.empty() ? 0.0 : state.tape.reference_energies[i]);
   out.dipole = {};
   if constexpr (size_ > 0) {
     out.charges.resize(n);

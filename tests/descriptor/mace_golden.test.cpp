@@ -43,7 +43,10 @@ void compare(const std::string& name) {
     model.forward(geometry, tape);
 
     std::vector<double> energies = tape.node_energies, total{0.0}, features;
-    for (double e : energies) total[0] += e;
+    for (std::size_t i = 0; i < energies.size(); ++i) {
+      energies[i] += tape.reference_energies[i];
+      total[0] += energies[i];
+    }
     CHECK(deviation(total, leyden_test::numbers(expected.at("energy"))) < 1e-9);
     CHECK(deviation(energies, leyden_test::numbers(expected.at("node_energy"))) < 1e-9);
     for (int i = 0; i < geometry.n_atoms(); ++i)
@@ -83,4 +86,25 @@ TEST_CASE("a MACE with hidden l = 1 and residual layers is the reference's funct
 
 TEST_CASE("a MACE of one layer is the reference's function", "[mace][golden]") {
   compare<MaceShape{3, 3, 0}>("mace_a7_L0_c3_1layer");
+}
+
+TEST_CASE("a float MACE keeps the digits that large reference energies would take", "[mace]") {
+  // Silicon's E0 is -7873 eV, where floats are 5e-4 eV apart.
+  const leyden_test::GoldenMace golden("mace_a1_L0_c3_first_plain");
+  using Model = Mace<MaceShape{3, 3, 0}, float>;
+  Model model(golden.options());
+  ParameterLayout layout;
+  model.declare(layout);
+  model.prepare(golden.parameters(layout));
+  const Structure structure = golden.structure("quartz_triclinic_9");
+  NeighborList neighbors;
+  neighbors.build(structure, model.cutoff());
+  Geometry<float> geometry;
+  make_geometry(structure, neighbors, geometry);
+  Model::Tape<float> tape;
+  model.forward(geometry, tape);
+  const std::vector<double> expected =
+      leyden_test::numbers(golden.outputs("quartz_triclinic_9").at("node_energy"));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK(std::abs(tape.node_energies[i] + tape.reference_energies[i] - expected[i]) < 5e-5);
 }

@@ -17,9 +17,11 @@ template <Number T>
 struct DescriptorTape {
   std::vector<FeatureArray<T>> features;  // one per layer
   std::vector<FeatureArray<T>>
-      feature_cotangents;                 // same shapes; zeroed by forward, added to by users
-  std::vector<T> node_energies;           // (n) eV, E0 and shift included
-  std::vector<Vector3<T>> edge_gradient;  // (edges) dE/d(edge vector), set by backward
+      feature_cotangents;                  // same shapes; zeroed by forward, added to by users
+  std::vector<T> node_energies;            // (n) eV, without reference_energies
+  std::vector<double> reference_energies;  // (n) eV, free atoms (E0); empty: none. They
+                                           // are large: apart, a float model keeps its digits
+  std::vector<Vector3<T>> edge_gradient;   // (edges) dE/d(edge vector), set by backward
 };
 
 /// A descriptor turns a geometry into equivariant features h and a local energy per atom.

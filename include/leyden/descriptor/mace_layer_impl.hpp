@@ -218,13 +218,13 @@ void Mace<Shape, Real>::read_out(Tape<T>& tape) const {
       tape.node_energies[i] += sum_lanes(sum);
     }
   }
-  for (std::size_t i = 0; i < n; ++i) {
-    T& energy = tape.node_energies[i];
+  for (T& energy : tape.node_energies)
     energy = energy * static_cast<Real>(options_.scale) + T(static_cast<Real>(options_.shift));
-    if (!options_.atomic_energies.empty())
-      energy +=
-          T(static_cast<Real>(options_.atomic_energies[static_cast<std::size_t>(tape.species[i])]));
-  }
+  tape.reference_energies.assign(n, 0.0);
+  if (!options_.atomic_energies.empty())
+    for (std::size_t i = 0; i < n; ++i)
+      tape.reference_energies[i] =
+          options_.atomic_energies[static_cast<std::size_t>(tape.species[i])];
 }
 
 template <MaceShape Shape, std::floating_point Real>
