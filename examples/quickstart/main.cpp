@@ -176,7 +176,8 @@ int run(const Arguments& arguments) {
   // [data]
   ExtxyzOptions reading;
   reading.require = {"energy", "forces", "charges"};
-  const std::vector<Frame> frames = read_extxyz(arguments.data, reading);
+  ExtxyzReport keys;
+  const std::vector<Frame> frames = read_extxyz(arguments.data, reading, &keys);
   const DataSplit split =
       split_dataset(frames.size(), {.train = 220, .validation = 30, .test = 50}, arguments.seed);
   Settings settings;
@@ -195,6 +196,7 @@ int run(const Arguments& arguments) {
   options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
   // [options]
 
+  std::printf("%s\n", keys.text().c_str());
   std::printf("%zu structures: %zu for training, %zu for validation, %zu for the test\n",
               frames.size(), split.train.size(), split.validation.size(), split.test.size());
   std::vector<std::unique_ptr<Point>> points;
