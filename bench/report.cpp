@@ -114,6 +114,10 @@ void solvers() {
     figure(name + "apply",
            1e6 * seconds_per_call([&] { solver.apply(plan, q, std::span<double>(v)); }) / n,
            "us/atom");
+    std::vector<double> matrix(s.size() * s.size());
+    figure(name + "assemble",
+           1e6 * seconds_per_call([&] { solver.assemble(plan, std::span<double>(matrix)); }) / n,
+           "us/atom");
     GeometryGradient<double> gradient;
     gradient.reset(s.size());
     figure(name + "gradient",

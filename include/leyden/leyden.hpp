@@ -39,6 +39,7 @@
 #include <leyden/electrostatics/gaussian_kernel.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
 #include <leyden/electrostatics/reciprocal_plan.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>

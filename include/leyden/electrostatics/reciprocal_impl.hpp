@@ -3,6 +3,7 @@
 
 #include <leyden/core/error.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
 
 #include <algorithm>
@@ -341,7 +342,15 @@ void Reciprocal::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std
 template <Number T>
 void Reciprocal::assemble(const Plan<T>& plan,
                           std::type_identity_t<std::span<RealOf<T>>> matrix) const {
-  detail::assemble_by_columns(*this, plan, matrix);
+  detail::assemble_reciprocal(plan, matrix);
+  if (options_.self == SelfInteraction::included) return;
+  const int size = detail::multipole_size(plan.l_max);
+  const auto n = static_cast<std::size_t>(plan.n_atoms * size);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double width = plan.widths[i / static_cast<std::size_t>(size)];
+    matrix[i * n + i] -= static_cast<RealOf<T>>(
+        self_interaction(i % static_cast<std::size_t>(size) == 0 ? 0 : 1, width, width));
+  }
 }
 
 template <Number T>

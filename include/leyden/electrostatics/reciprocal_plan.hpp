@@ -59,7 +59,8 @@ struct ReciprocalPlan {
   Buffer<T> width_factors;                // [group][slot]
   std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
   mutable ReciprocalScratch<T> scratch;
-  mutable std::array<std::vector<T>, 2> assembly;  // scratch
+  // Scratch of assembling K: structure factors of a block of wave vectors, and the sum.
+  mutable Buffer<Pack<RealOf<T>>> assembly_rows, assembly_product;
 };
 
 // exp(−σ²k²/2) of all slots.
