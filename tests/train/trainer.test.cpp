@@ -230,6 +230,12 @@ TEST_CASE("a state of other options or data is refused") {
   std::swap(list[0], list[1]);
   Trainer order(model, data.frames, list, data.validation, make_options());
   CHECK_THROWS_AS(order.restore(state), InputError);
+  auto frames = data.frames;
+  Trainer same(model, frames, data.train, data.validation, make_options());
+  CHECK_NOTHROW(same.restore(state));
+  frames[data.train[0]].labels.forces->at(0)[1] += 1e-12;
+  Trainer force(model, frames, data.train, data.validation, make_options());
+  CHECK_THROWS_AS(force.restore(state), InputError);
   CHECK_THROWS_AS(Trainer(model, data.frames, {}, data.validation, make_options()), InputError);
 }
 

@@ -3,6 +3,7 @@
 
 #include <leyden/train/trainer.hpp>
 
+#include <bit>
 #include <utility>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -184,14 +185,32 @@ std::string Trainer<Model, E>::describe_options() const {
   add("threshold", o.schedule.threshold);
   add("clip", o.clip_norm);
   add("average", o.average_decay);
-  // The data by a hash of the lists and of the energies.
+  // The data by a hash of the lists and of all numbers that training sees.
   std::uint64_t hash = 0;
   const auto mix = [&](std::uint64_t x) { hash = RandomStream(hash ^ x).bits(); };
   for (const auto* list : {&train_, &validation_}) {
     mix(list->size());
     for (std::size_t k : *list) {
       mix(k);
-      mix(static_cast<std::uint64_t>(std::llround(1e6 * frames_[k].labels.energy.value_or(0.0))));
+      const Structure& structure = frames_[k].structure;
+      const Labels& labels = frames_[k].labels;
+      const auto mix_number = [&](double x) { mix(std::bit_cast<std::uint64_t>(x)); };
+      const auto mix_vector = [&](const Vector3<double>& v) {
+        for (double x : v.data) mix_number(x);
+      };
+      for (int z : structure.atomic_numbers) mix(static_cast<std::uint64_t>(z));
+      for (const auto& r : structure.positions) mix_vector(r);
+      for (double x : structure.cell.vectors.data) mix_number(x);
+      mix_number(structure.total_charge);
+      mix_vector(structure.external_field);
+      if (labels.energy) mix_number(*labels.energy);
+      if (labels.forces)
+        for (const auto& f : *labels.forces) mix_vector(f);
+      if (labels.stress)
+        for (double x : labels.stress->data) mix_number(x);
+      if (labels.charges)
+        for (double q : *labels.charges) mix_number(q);
+      if (labels.dipole) mix_vector(*labels.dipole);
     }
   }
   return text + "data=" + std::to_string(hash);
