@@ -34,7 +34,7 @@ consteval Misfit misfit() {
     constexpr bool solver = !std::same_as<S, NoElectrostatics>;
     if (!charges && solver) return Misfit::solver_without_charges;
     if (charges && !solver) return Misfit::charges_without_solver;
-    if (charges && !ExplicitChargeModel<Q> && !QuadraticChargeModel<Q>)
+    if (charges && !ExplicitChargeModel<Q> && !SelfConsistentChargeModel<Q>)
       return Misfit::site_functions_missing;
     // What a policy does not state at compile time is checked when the potential is built.
     if constexpr (requires { D::feature_l_max; })
@@ -100,10 +100,11 @@ struct RequireCompatible {
   static_assert(m != Misfit::charges_without_solver,
                 "Potential<D, Q, S>: the charge model Q needs an electrostatic solver; "
                 "NoElectrostatics goes with NoCharges only.");
-  static_assert(m != Misfit::site_functions_missing,
-                "Potential<D, Q, S>: the charge model Q lacks the functions of its kind; explicit "
-                "models need multipoles and pullback, variational ones sites and pullback, see "
-                "leyden/charge/concepts.hpp.");
+  static_assert(
+      m != Misfit::site_functions_missing,
+      "Potential<D, Q, S>: the charge model Q lacks the functions of its kind; explicit "
+      "models need multipoles and pullback, self-consistent ones law, sites and pullback, see "
+      "leyden/charge/concepts.hpp.");
   static_assert(m != Misfit::features_too_low,
                 "Potential<D, Q, S>: the multipoles of Q need features of the same l, and the "
                 "features of D stop below; raise the hidden l of D or lower l_max of Q.");

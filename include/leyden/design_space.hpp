@@ -151,6 +151,10 @@ constexpr std::string_view to_string(ChargeKind kind) {
       return "explicit";
     case ChargeKind::variational:
       return "variational";
+    case ChargeKind::fixed_point:
+      return "fixed point";
+    case ChargeKind::recursion:
+      return "recursion";
   }
   return "";
 }

@@ -60,6 +60,7 @@
 #include <leyden/io/extxyz_writer.hpp>
 #include <leyden/potential.hpp>
 #include <leyden/scf/dense_quadratic.hpp>
+#include <leyden/scf/law.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
 #include <leyden/train/loss.hpp>

@@ -55,12 +55,13 @@ struct EvaluationState {
   typename D::template Tape<T> tape;
   typename S::template Plan<T> plan;
   DenseQuadraticTape<T> quadratic;
-  std::vector<T> multipoles;                  // (n·size) p
-  std::vector<T> own_potential;               // (n·size) Kp
-  std::vector<T> external;                    // (n·size) v_ext
-  std::vector<T> multipole_bar;               // (n·size)
-  std::vector<T> chi, eta, chi_bar, eta_bar;  // (n·size), quadratic models
-  std::vector<T> lambda;                      // (n·size)
+  std::vector<T> multipoles;     // (n·size) p
+  std::vector<T> own_potential;  // (n·size) Kp
+  std::vector<T> external;       // (n·size) v_ext
+  std::vector<T> multipole_bar;  // (n·size)
+  SiteCoefficients<T> coefficients, coefficient_bar;
+  std::vector<T> lambda;             // (n·size)
+  std::vector<Vector3<T>> edge_bar;  // (edges)
   GeometryGradient<T> gradient;
   std::vector<T> parameter_gradient;
   T fermi_level{};

@@ -67,7 +67,8 @@ template <Number T>
 ChargeInput<T> Potential<D, Q, S>::charge_input(const Structure& structure,
                                                 const Workspace& workspace,
                                                 const State<T>& state) const {
-  return {state.tape.features, workspace.species, static_cast<RealOf<T>>(structure.total_charge)};
+  return {state.tape.features, workspace.species, static_cast<RealOf<T>>(structure.total_charge),
+          &structure, &state.geometry};
 }
 
 template <class D, class Q, class S>
@@ -99,12 +100,11 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
     solver_.template plan<T>(state.geometry, SourceShape{Q::l_max, workspace.widths}, net_charge,
                              state.plan);
     if constexpr (Q::kind == ChargeKind::variational) {
-      state.chi.resize(n);
-      state.eta.resize(n);
-      charge_model_.sites(input, std::span<T>(state.chi), std::span<T>(state.eta));
-      state.fermi_level =
-          DenseQuadratic::minimize<T>(solver_, state.plan, multipole_count, state.chi, state.eta,
-                                      state.external, charge, state.multipoles, state.quadratic);
+      state.coefficients.assign(n, 0, 0, true);
+      charge_model_.sites(input, state.coefficients);
+      state.fermi_level = DenseQuadratic::minimize<T>(
+          solver_, state.plan, multipole_count, state.coefficients.chi, state.coefficients.eta,
+          state.external, charge, state.multipoles, state.quadratic);
     }
     solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
                               std::span<T>(state.own_potential));
@@ -121,7 +121,9 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
   if constexpr (size_ > 0) {
     const std::size_t n = state.multipoles.size();
     const std::span<const T> p = state.multipoles;
-    const std::span<FeatureArray<T>> feature_bar = state.tape.feature_cotangents;
+    state.edge_bar.assign(geometry ? state.geometry.vector.size() : 0, Vector3<T>{});
+    const InputCotangents<T> input_bar{state.tape.feature_cotangents, state.edge_bar,
+                                       parameter_gradient};
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     if constexpr (Q::kind == ChargeKind::explicit_) {
       state.multipole_bar.resize(n);
@@ -129,24 +131,23 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
         state.multipole_bar[i] = bar.energy * (state.own_potential[i] + state.external[i]);
         if (!bar.multipoles.empty()) state.multipole_bar[i] += bar.multipoles[i];
       }
-      charge_model_.pullback(input, std::span<const T>(state.multipole_bar), feature_bar,
-                             parameter_gradient);
+      charge_model_.pullback(input, std::span<const T>(state.multipole_bar), input_bar);
     } else {
       // The energy is stationary in p (Hellmann-Feynman): only its explicit derivatives count.
       // A cotangent of p itself needs the adjoint solve.
-      state.chi_bar.resize(n);
-      state.eta_bar.resize(n);
+      SiteCoefficients<T>& c_bar = state.coefficient_bar;
+      c_bar.assign(n, 0, 0, true);
       for (std::size_t i = 0; i < n; ++i) {
-        state.chi_bar[i] = bar.energy * p[i];
-        state.eta_bar[i] = bar.energy * R(0.5) * p[i] * p[i];
+        c_bar.chi[i] = bar.energy * p[i];
+        c_bar.eta[i] = bar.energy * R(0.5) * p[i] * p[i];
       }
       if (!bar.multipoles.empty()) {
         state.lambda.resize(n);
-        DenseQuadratic::adjoint<T>(solver_, state.plan, state.eta, bar.multipoles, state.lambda,
-                                   state.quadratic);
+        DenseQuadratic::adjoint<T>(solver_, state.plan, state.coefficients.eta, bar.multipoles,
+                                   state.lambda, state.quadratic);
         for (std::size_t i = 0; i < n; ++i) {
-          state.chi_bar[i] -= state.lambda[i];
-          state.eta_bar[i] -= state.lambda[i] * p[i];
+          c_bar.chi[i] -= state.lambda[i];
+          c_bar.eta[i] -= state.lambda[i] * p[i];
         }
         if (geometry) {
           const std::span<const T> lambda = state.lambda;
@@ -157,10 +158,11 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
                                            state.gradient);
         }
       }
-      charge_model_.pullback(input, std::span<const T>(state.chi_bar),
-                             std::span<const T>(state.eta_bar), feature_bar, parameter_gradient);
+      charge_model_.pullback(input, state.coefficients, c_bar, input_bar);
     }
     if (geometry) {
+      add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar),
+                        state.gradient);
       solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5), state.gradient);
       if (has_field(structure))
         external_potential_gradient<T>(state.geometry, structure.external_field,
@@ -211,8 +213,8 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
       double share = p * (0.5 * static_cast<double>(state.own_potential[k]) +
                           static_cast<double>(state.external[k]));
       if constexpr (Q::kind == ChargeKind::variational)
-        share +=
-            p * (static_cast<double>(state.chi[k]) + 0.5 * static_cast<double>(state.eta[k]) * p);
+        share += p * (static_cast<double>(state.coefficients.chi[k]) +
+                      0.5 * static_cast<double>(state.coefficients.eta[k]) * p);
       out.atomic_energies[k / size_] += share;
     }
     for (std::size_t i = 0; i < n; ++i) {

@@ -86,9 +86,10 @@ TEST_CASE("hardness is positive whatever the weights are", "[charge]") {
   model.declare(layout, shapes, numbers);
   model.prepare(layout.initial_values(2));
   const auto h = random_features();
-  std::vector<double> chi(kinds.size()), eta(kinds.size());
-  model.sites(ChargeInput<double>{h, kinds, 0.0}, std::span<double>(chi), std::span<double>(eta));
-  for (double e : eta) CHECK(e > 0.0);
+  SiteCoefficients<double> c;
+  c.assign(kinds.size(), 0, 0, true);
+  model.sites(ChargeInput<double>{h, kinds, 0.0}, c);
+  for (double e : c.eta) CHECK(e > 0.0);
 }
 
 TEST_CASE("the initial hardness is the one asked for", "[charge]") {
@@ -100,9 +101,10 @@ TEST_CASE("the initial hardness is the one asked for", "[charge]") {
   model.declare(layout, shapes, numbers);
   model.prepare(layout.initial_values(2));
   const auto h = random_features();
-  std::vector<double> chi(kinds.size()), eta(kinds.size());
-  model.sites(ChargeInput<double>{h, kinds, 0.0}, std::span<double>(chi), std::span<double>(eta));
-  CHECK_THAT(eta[0], WithinAbs(options.initial_hardness, 1e-12));
+  SiteCoefficients<double> c;
+  c.assign(kinds.size(), 0, 0, true);
+  model.sites(ChargeInput<double>{h, kinds, 0.0}, c);
+  CHECK_THAT(c.eta[0], WithinAbs(options.initial_hardness, 1e-12));
 }
 
 TEST_CASE("softplus and its slope are smooth and do not overflow", "[charge]") {

@@ -21,8 +21,7 @@ struct Unfinished {
   void multipoles(const ChargeInput<T>&, std::span<T>) const {}
 #if !LEYDEN_MUST_NOT_COMPILE
   template <class T>
-  void pullback(const ChargeInput<T>&, std::span<const T>, std::span<FeatureArray<T>>,
-                std::span<T>) const {}
+  void pullback(const ChargeInput<T>&, std::span<const T>, InputCotangents<T>) const {}
 #endif
 };
 

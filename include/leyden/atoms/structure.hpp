@@ -22,14 +22,30 @@ struct Cell {
   bool all_periodic() const { return periodic[0] && periodic[1] && periodic[2]; }
 };
 
+/// Atoms with electrons of their own, e.g. an electrode: their charges sum to `total_charge`, or
+/// follow `fermi_level` when there is one.
+struct ChargeGroup {
+  std::vector<int> atoms;
+  double total_charge = 0.0;          ///< e
+  std::optional<double> fermi_level;  ///< V: constant potential; total_charge is not used
+};
+
 /// What a model is evaluated on. Plain data: nothing here is checked; see validate() in
 /// atoms/validate.hpp.
 struct Structure {
   std::vector<int> atomic_numbers;         // (n)
   std::vector<Vector3<double>> positions;  // (n) Å, anywhere: atoms may lie outside the cell
   Cell cell;
-  double total_charge = 0.0;         ///< e
-  Vector3<double> external_field{};  ///< V/Å, the physical field E = −∇V: energy −E·μ
+  double total_charge = 0.0;  ///< e
+  /// V: atoms exchange electrons with a reservoir at this Fermi level instead of keeping
+  /// `total_charge`; the energy is then the grand potential E + μQ.
+  std::optional<double> fermi_level;
+  /// Groups with charges of their own; total_charge and fermi_level are those of all other atoms.
+  std::vector<ChargeGroup> groups;
+  double spin_multiplicity = 1.0;         ///< 2S + 1, for models that have spins
+  std::vector<double> formal_charges;     ///< (n) e, for models that read them; empty: none
+  std::vector<double> applied_potential;  ///< (n) V, on the charge of each atom; empty: zero
+  Vector3<double> external_field{};       ///< V/Å, the physical field E = −∇V: energy −E·μ
   /// The plane where a field along a periodic lattice vector jumps back, as a fraction of that
   /// vector, one per direction. A field along a periodic direction needs one, in a vacuum gap.
   std::array<std::optional<double>, 3> field_jump{};

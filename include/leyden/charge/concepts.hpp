@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/atoms/geometry.hpp>
 #include <leyden/core/parameters.hpp>
 #include <leyden/equivariant/features.hpp>
+#include <leyden/scf/law.hpp>
 
 #include <concepts>
 #include <span>
@@ -14,7 +16,9 @@ namespace leyden::inline LEYDEN_ABI {
 enum class ChargeKind {
   none,         ///< there are none
   explicit_,    ///< p = f(h)
-  variational,  ///< p minimises an energy; so far: a quadratic one
+  variational,  ///< p minimises an energy
+  fixed_point,  ///< p = F(h, v), v the potential that p makes
+  recursion,    ///< p after a fixed number of steps that look at the potential
 };
 
 /// What a charge model sees of a structure.
@@ -23,9 +27,19 @@ struct ChargeInput {
   std::span<const FeatureArray<T>> features;  // one per layer
   std::span<const int> species;               // (n) index into the model's species list
   RealOf<T> total_charge;                     // e
+  const Structure* structure = nullptr;       // formal charges, spin, field
+  const Geometry<T>* geometry = nullptr;      // edges: within the descriptor's cutoff
 
   int n_atoms() const { return static_cast<int>(species.size()); }
   int species_of(int atom) const { return species[static_cast<std::size_t>(atom)]; }
+};
+
+/// Where a charge model adds the cotangents of what it read.
+template <Number T>
+struct InputCotangents {
+  std::span<FeatureArray<T>> features;
+  std::span<Vector3<T>> edges;  // (edges) of the edge vectors; empty: not asked for
+  std::span<T> parameters;      // the whole flat vector; empty: not asked for
 };
 
 /// A charge model holds site functions only: what one atom does, given its features. The engine
@@ -52,29 +66,34 @@ concept ChargeModel = requires(Q q, const Q& c, ParameterLayout& layout,
 /// p = f(h).
 ///
 /// - multipoles(input, p): (n·(l_max+1)²), atom-major, [q, y, z, x].
-/// - pullback(input, p̄, h̄, parameter_gradient): adds to both; an empty gradient is skipped.
+/// - pullback(input, p̄, bar): adds the cotangents of what it read.
 template <class Q>
-concept ExplicitChargeModel =
-    ChargeModel<Q> &&
-    Q::kind == ChargeKind::explicit_&& requires(const Q& c, const ChargeInput<double>& input,
-                                                std::span<double> p, std::span<const double> p_bar,
-                                                std::span<FeatureArray<double>> h_bar) {
+concept ExplicitChargeModel = ChargeModel<Q> && Q::kind ==
+                              ChargeKind::explicit_&& requires(const Q& c,
+                                                               const ChargeInput<double>& input,
+                                                               std::span<double> p,
+                                                               std::span<const double> p_bar,
+                                                               InputCotangents<double> bar) {
   c.multipoles(input, p);
-  c.pullback(input, p_bar, h_bar, p);
+  c.pullback(input, p_bar, bar);
 };
 
-/// p minimises Σ_i χ_i·p_i + ½ p_i·η_i p_i + ½ pᵀKp + p·v_ext at fixed total charge, η_i > 0.
+/// p follows from a law (scf/law.hpp) whose numbers are read from the surroundings.
 ///
-/// - sites(input, chi, eta): (n·(l_max+1)²) each.
-/// - pullback(input, chi_bar, eta_bar, h̄, parameter_gradient): adds to both.
+/// - law(): the law; its form decides what is solved.
+/// - sites(input, coefficients): sets them; they have been sized and are zero.
+/// - pullback(input, coefficients, their cotangents, bar): adds the cotangents of what it read.
+/// - exchanges_charge: whether the total charge responds to the Fermi level. Where it does not, the
+///   coefficients alone make the total charge, exactly.
 template <class Q>
-concept QuadraticChargeModel =
-    ChargeModel<Q> && Q::kind ==
-    ChargeKind::variational&& requires(const Q& c, const ChargeInput<double>& input,
-                                       std::span<double> out, std::span<const double> bar,
-                                       std::span<FeatureArray<double>> h_bar) {
-  c.sites(input, out, out);
-  c.pullback(input, bar, bar, h_bar, out);
+concept SelfConsistentChargeModel =
+    ChargeModel<Q> &&(Q::kind == ChargeKind::variational || Q::kind == ChargeKind::fixed_point) &&
+    requires(const Q& c, const ChargeInput<double>& input, SiteCoefficients<double>& out,
+             const SiteCoefficients<double>& in, InputCotangents<double> bar) {
+  { Q::exchanges_charge } -> std::convertible_to<bool>;
+  { c.law() } -> SiteLaw;
+  c.sites(input, out);
+  c.pullback(input, in, in, bar);
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -50,6 +50,7 @@ class BasicChargeEquilibration {
   static constexpr ChargeKind kind = ChargeKind::variational;
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = true;
+  static constexpr bool exchanges_charge = true;
 
   explicit BasicChargeEquilibration(ChargeEquilibrationOptions options = {})
       : options_(std::move(options)) {}
@@ -100,36 +101,39 @@ class BasicChargeEquilibration {
     options_.widths.fill(species, out);
   }
 
+  QuadraticLaw law() const { return {}; }
+
   template <Number T>
-  void sites(const ChargeInput<T>& input, std::span<T> chi, std::span<T> eta) const {
+  void sites(const ChargeInput<T>& input, SiteCoefficients<T>& out) const {
     for (int i = 0; i < input.n_atoms(); ++i) {
       const std::size_t k = static_cast<std::size_t>(i) * size;
       const int s = input.species_of(i);
-      chi[k] = electronegativity_.value(input.features, i, s);
-      eta[k] = softplus(hardness_.value(input.features, i, s));
+      out.chi[k] = electronegativity_.value(input.features, i, s);
+      out.eta[k] = softplus(hardness_.value(input.features, i, s));
       if constexpr (L == 1) {
-        field_.forward(input.features, i, s, &chi[k + 1]);
+        field_.forward(input.features, i, s, &out.chi[k + 1]);
         const T stiffness = softplus(stiffness_.value(input.features, i, s));
-        for (std::size_t m = 1; m < size; ++m) eta[k + m] = stiffness;
+        for (std::size_t m = 1; m < size; ++m) out.eta[k + m] = stiffness;
       }
     }
   }
 
   template <Number T>
-  void pullback(const ChargeInput<T>& input, std::span<const T> chi_bar, std::span<const T> eta_bar,
-                std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const {
+  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>&,
+                const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
+    const std::vector<T>& chi_bar = cotangents.chi;
+    const std::vector<T>& eta_bar = cotangents.eta;
     for (int i = 0; i < input.n_atoms(); ++i) {
       const std::size_t k = static_cast<std::size_t>(i) * size;
       const int s = input.species_of(i);
-      electronegativity_.pullback(input.features, i, s, chi_bar[k], feature_bar,
-                                  parameter_gradient);
-      const auto pull_back_positive = [&](const FeatureReadout& readout, T bar) {
+      electronegativity_.pullback(input.features, i, s, chi_bar[k], bar.features, bar.parameters);
+      const auto pull_back_positive = [&](const FeatureReadout& readout, T cotangent) {
         const T slope = sigmoid(readout.value(input.features, i, s));
-        readout.pullback(input.features, i, s, bar * slope, feature_bar, parameter_gradient);
+        readout.pullback(input.features, i, s, cotangent * slope, bar.features, bar.parameters);
       };
       pull_back_positive(hardness_, eta_bar[k]);
       if constexpr (L == 1) {
-        field_.pullback(input.features, i, s, &chi_bar[k + 1], feature_bar, parameter_gradient);
+        field_.pullback(input.features, i, s, &chi_bar[k + 1], bar.features, bar.parameters);
         pull_back_positive(stiffness_, eta_bar[k + 1] + eta_bar[k + 2] + eta_bar[k + 3]);
       }
     }
@@ -143,7 +147,7 @@ class BasicChargeEquilibration {
 
 using ChargeEquilibration = BasicChargeEquilibration<0>;
 using PolarizableChargeEquilibration = BasicChargeEquilibration<1>;
-static_assert(QuadraticChargeModel<ChargeEquilibration>);
-static_assert(QuadraticChargeModel<PolarizableChargeEquilibration>);
+static_assert(SelfConsistentChargeModel<ChargeEquilibration>);
+static_assert(SelfConsistentChargeModel<PolarizableChargeEquilibration>);
 
 }  // namespace leyden::inline LEYDEN_ABI

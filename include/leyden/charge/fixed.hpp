@@ -64,15 +64,15 @@ class BasicFixedCharges {
   }
 
   template <Number T>
-  void pullback(const ChargeInput<T>& input, std::span<const T> p_bar, std::span<FeatureArray<T>>,
-                std::span<T> parameter_gradient) const {
-    if (parameter_gradient.empty() || !options_.trained) return;
+  void pullback(const ChargeInput<T>& input, std::span<const T> p_bar,
+                InputCotangents<T> bar) const {
+    if (bar.parameters.empty() || !options_.trained) return;
     T mean{};
     if constexpr (shares_excess) {
-      for (const T& bar : p_bar) mean += bar;
+      for (const T& q_bar : p_bar) mean += q_bar;
       mean = mean / static_cast<RealOf<T>>(p_bar.size());
     }
-    const std::span<T> gradient = correction_.of(parameter_gradient);
+    const std::span<T> gradient = correction_.of(bar.parameters);
     for (std::size_t i = 0; i < p_bar.size(); ++i)
       gradient[static_cast<std::size_t>(input.species[i])] += p_bar[i] - mean;
   }

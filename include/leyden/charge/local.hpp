@@ -68,7 +68,7 @@ class LocalMultipoles {
   void multipoles(const ChargeInput<T>& input, std::span<T> p) const;
   template <Number T>
   void pullback(const ChargeInput<T>& input, std::span<const T> p_bar,
-                std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const;
+                InputCotangents<T> bar) const;
 
  private:
   template <Number T>
@@ -145,8 +145,7 @@ void LocalMultipoles<L, constraint>::multipoles(const ChargeInput<T>& input, std
 template <int L, ChargeConstraint constraint>
 template <Number T>
 void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::span<const T> p_bar,
-                                              std::span<FeatureArray<T>> feature_bar,
-                                              std::span<T> parameter_gradient) const {
+                                              InputCotangents<T> bar) const {
   const int n = input.n_atoms();
   // q_i = a_i + s_i/S (Q − Σa):  ā_i = q̄_i − m,  s̄_i = (Q − Σa)(q̄_i − m)/S,  m = Σ q̄_j s_j/S.
   T mean{}, excess(input.total_charge), shares{};
@@ -164,14 +163,14 @@ void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::
   for (int i = 0; i < n; ++i) {
     const std::size_t k = static_cast<std::size_t>(i);
     const int s = input.species[k];
-    const T bar = p_bar[k * size] - mean;
-    charge_.pullback(input.features, i, s, bar, feature_bar, parameter_gradient);
+    const T q_bar = p_bar[k * size] - mean;
+    charge_.pullback(input.features, i, s, q_bar, bar.features, bar.parameters);
     if constexpr (L == 1)
-      dipole_.pullback(input.features, i, s, &p_bar[k * size + 1], feature_bar, parameter_gradient);
+      dipole_.pullback(input.features, i, s, &p_bar[k * size + 1], bar.features, bar.parameters);
     if constexpr (constraint == ChargeConstraint::fukui) {
       const T z = fukui_.value(input.features, i, s);
-      fukui_.pullback(input.features, i, s, excess * bar / shares * sigmoid(z), feature_bar,
-                      parameter_gradient);
+      fukui_.pullback(input.features, i, s, excess * q_bar / shares * sigmoid(z), bar.features,
+                      bar.parameters);
     }
   }
 }

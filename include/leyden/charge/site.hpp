@@ -43,9 +43,9 @@ class SiteCharges {
   }
   template <Number T>
   void pullback(const ChargeInput<T>& input, std::span<const T> p_bar,
-                std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const {
+                InputCotangents<T> bar) const {
     for (int i = 0; i < input.n_atoms(); ++i)
-      site_.pullback(input, i, p_bar[static_cast<std::size_t>(i)], feature_bar, parameter_gradient);
+      site_.pullback(input, i, p_bar[static_cast<std::size_t>(i)], bar.features, bar.parameters);
   }
 
  private:

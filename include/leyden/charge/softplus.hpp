@@ -6,7 +6,7 @@
 namespace leyden::inline LEYDEN_ABI {
 
 /// ln(1 + eˣ): a smooth map from all numbers to the positive ones.
-template <Number T>
+template <class T>  // also nested duals
 T softplus(T x) {
   using std::exp, std::log;
   using R = RealOf<T>;
@@ -15,7 +15,7 @@ T softplus(T x) {
 }
 
 /// The derivative of softplus.
-template <Number T>
+template <class T>  // also nested duals
 T sigmoid(T x) {
   using std::exp;
   using R = RealOf<T>;

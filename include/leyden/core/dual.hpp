@@ -14,7 +14,9 @@ namespace leyden::inline LEYDEN_ABI {
 ///
 /// Any kernel that runs on `double` runs on `Dual<double>`; run on an adjoint code it gives exact
 /// second derivatives (design: "Second derivatives for free"). Comparisons look at the value only.
-template <std::floating_point R>
+/// Duals nest, for small functions (laws of atoms) whose second derivatives are needed in dual
+/// arithmetic; kernels run on one level (Number).
+template <class R>
 struct Dual {
   R value{};
   R tangent{};
@@ -22,6 +24,9 @@ struct Dual {
   constexpr Dual() = default;
   constexpr Dual(R v) : value(v) {}  // NOLINT: a number is a constant dual
   constexpr Dual(R v, R t) : value(v), tangent(t) {}
+  template <std::floating_point S>
+    requires(!std::floating_point<R>)
+  constexpr Dual(S v) : value(v) {}  // NOLINT
 
   constexpr Dual& operator+=(Dual b) {
     value += b.value;
@@ -55,6 +60,15 @@ struct Dual {
   friend constexpr Dual operator*(Dual a, R b) { return {a.value * b, a.tangent * b}; }
   friend constexpr Dual operator*(R a, Dual b) { return {a * b.value, a * b.tangent}; }
   friend constexpr Dual operator/(Dual a, R b) { return {a.value / b, a.tangent / b}; }
+  template <std::floating_point S>
+    requires(!std::floating_point<R>)
+  friend constexpr Dual operator*(Dual a, S b) { return {a.value * b, a.tangent * b}; }
+  template <std::floating_point S>
+    requires(!std::floating_point<R>)
+  friend constexpr Dual operator*(S a, Dual b) { return b * a; }
+  template <std::floating_point S>
+    requires(!std::floating_point<R>)
+  friend constexpr Dual operator/(Dual a, S b) { return {a.value / b, a.tangent / b}; }
 
   friend constexpr bool operator==(Dual a, Dual b) { return a.value == b.value; }
   friend constexpr auto operator<=>(Dual a, Dual b) { return a.value <=> b.value; }
@@ -74,7 +88,7 @@ struct RealBelow {
 };
 template <class R>
 struct RealBelow<Dual<R>> {
-  using type = R;
+  using type = typename RealBelow<R>::type;
 };
 }  // namespace detail
 
@@ -92,8 +106,8 @@ constexpr R value_of(R x) {
   return x;
 }
 template <class R>
-constexpr R value_of(Dual<R> x) {
-  return x.value;
+constexpr RealOf<R> value_of(Dual<R> x) {
+  return value_of(x.value);
 }
 template <std::floating_point R>
 constexpr R tangent_of(R) {
@@ -106,39 +120,48 @@ constexpr R tangent_of(Dual<R> x) {
 
 template <class R>
 Dual<R> sqrt(Dual<R> x) {
-  const R s = std::sqrt(x.value);
+  using std::sqrt;
+  const R s = sqrt(x.value);
   return {s, x.tangent / (R(2) * s)};
 }
 template <class R>
 Dual<R> exp(Dual<R> x) {
-  const R e = std::exp(x.value);
+  using std::exp;
+  const R e = exp(x.value);
   return {e, e * x.tangent};
 }
 template <class R>
 Dual<R> log(Dual<R> x) {
-  return {std::log(x.value), x.tangent / x.value};
+  using std::log;
+  return {log(x.value), x.tangent / x.value};
 }
 template <class R>
+Dual<R> cos(Dual<R> x);
+template <class R>
 Dual<R> sin(Dual<R> x) {
-  return {std::sin(x.value), std::cos(x.value) * x.tangent};
+  using std::cos, std::sin;
+  return {sin(x.value), cos(x.value) * x.tangent};
 }
 template <class R>
 Dual<R> cos(Dual<R> x) {
-  return {std::cos(x.value), -std::sin(x.value) * x.tangent};
+  using std::cos, std::sin;
+  return {cos(x.value), -sin(x.value) * x.tangent};
 }
 template <class R>
 Dual<R> tanh(Dual<R> x) {
-  const R t = std::tanh(x.value);
+  using std::tanh;
+  const R t = tanh(x.value);
   return {t, (R(1) - t * t) * x.tangent};
 }
 template <class R>
 Dual<R> erf(Dual<R> x) {
-  constexpr R two_over_sqrt_pi = R(2) * std::numbers::inv_sqrtpi_v<R>;
-  return {std::erf(x.value), two_over_sqrt_pi * std::exp(-x.value * x.value) * x.tangent};
+  using std::erf, std::exp;
+  constexpr RealOf<R> two_over_sqrt_pi = RealOf<R>(2) * std::numbers::inv_sqrtpi_v<RealOf<R>>;
+  return {erf(x.value), two_over_sqrt_pi * exp(-x.value * x.value) * x.tangent};
 }
 template <class R>
 Dual<R> abs(Dual<R> x) {
-  return x.value < R(0) ? -x : x;
+  return value_of(x) < RealOf<R>(0) ? -x : x;
 }
 
 }  // namespace leyden::inline LEYDEN_ABI
