@@ -67,8 +67,12 @@ template <Number T>
 ChargeInput<T> Potential<D, Q, S>::charge_input(const Structure& structure,
                                                 const Workspace& workspace,
                                                 const State<T>& state) const {
-  return {state.tape.features, workspace.species, static_cast<RealOf<T>>(structure.total_charge),
-          &structure, &state.geometry};
+  return {state.tape.features,
+          workspace.species,
+          static_cast<RealOf<T>>(structure.total_charge),
+          vector_cast<T>(structure.external_field),
+          &structure,
+          &state.geometry};
 }
 
 template <class D, class Q, class S>
@@ -123,7 +127,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
     const std::span<const T> p = state.multipoles;
     state.edge_bar.assign(geometry ? state.geometry.vector.size() : 0, Vector3<T>{});
     const InputCotangents<T> input_bar{state.tape.feature_cotangents, state.edge_bar,
-                                       parameter_gradient};
+                                       parameter_gradient, geometry ? &state.gradient : nullptr};
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     if constexpr (Q::kind == ChargeKind::explicit_) {
       state.multipole_bar.resize(n);

@@ -27,8 +27,9 @@ struct ChargeInput {
   std::span<const FeatureArray<T>> features;  // one per layer
   std::span<const int> species;               // (n) index into the model's species list
   RealOf<T> total_charge;                     // e
-  const Structure* structure = nullptr;       // formal charges, spin, field
-  const Geometry<T>* geometry = nullptr;      // edges: within the descriptor's cutoff
+  Vector3<T> external_field{};                // V/Å, physical (the structure's, but in T)
+  const Structure* structure = nullptr;       // formal charges, spin, constraints
+  const Geometry<T>* geometry = nullptr;      // positions; edges within the descriptor's cutoff
 
   int n_atoms() const { return static_cast<int>(species.size()); }
   int species_of(int atom) const { return species[static_cast<std::size_t>(atom)]; }
@@ -38,8 +39,9 @@ struct ChargeInput {
 template <Number T>
 struct InputCotangents {
   std::span<FeatureArray<T>> features;
-  std::span<Vector3<T>> edges;  // (edges) of the edge vectors; empty: not asked for
-  std::span<T> parameters;      // the whole flat vector; empty: not asked for
+  std::span<Vector3<T>> edges;              // (edges) of the edge vectors; empty: not asked for
+  std::span<T> parameters;                  // the whole flat vector; empty: not asked for
+  GeometryGradient<T>* geometry = nullptr;  // beyond edge vectors; null: not asked for
 };
 
 /// A charge model holds site functions only: what one atom does, given its features. The engine
