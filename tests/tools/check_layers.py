@@ -29,7 +29,7 @@ ALLOWED = {
     "descriptor": DATA,
     "electrostatics": DATA,
     "scf": DATA | AXES | {"electrostatics"},
-    "charge": ENGINE,
+    "charge": ENGINE | {"electrostatics/multipoles.hpp", "electrostatics/external_field.hpp"},
     "compatibility": POTENTIAL - {"potential"},
     "potential": POTENTIAL,
     "observables": POTENTIAL,
