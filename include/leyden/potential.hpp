@@ -4,7 +4,7 @@
 #include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/compatibility.hpp>
 #include <leyden/electrostatics/external_field.hpp>
-#include <leyden/scf/dense_quadratic.hpp>
+#include <leyden/scf/self_consistency.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -21,8 +21,8 @@ struct Properties {
 struct Prediction {
   double energy = 0.0;  ///< eV
   /// (n) eV: the descriptor's energy of the atom, and of the electrostatic energy the atom's
-  /// ½ p_i·(Kp)_i + p_i·v_ext,i (with charge equilibration also χ_i q_i + ½ η_i q_i²). They sum to
-  /// the energy; the split of the electrostatic part is a convention.
+  /// ½ p_i·(Kp)_i + p_i·v_ext,i and its share of the charge model's energy (bonds half and half).
+  /// They sum to the energy; the split of the electrostatic part is a convention.
   std::vector<double> atomic_energies;
   std::vector<Vector3<double>> forces;  ///< (n) eV/Å; empty when not asked for
   /// eV/Å³, (1/V) dE/dε, symmetric, positive tensile; zero when not asked for or not periodic in
@@ -33,8 +33,11 @@ struct Prediction {
   /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
   /// and on the choice of images when periodic (a field's energy is not −E·dipole where it jumps).
   Vector3<double> dipole{};
-  /// eV, of models that have one: μ = −dE/dQ.
+  /// V, of models that have one: μ = −dE/dQ. At a prescribed Fermi level that one, and the energy
+  /// is the grand potential E + μQ.
   std::optional<double> fermi_level;
+  std::vector<double> group_fermi_levels;  ///< V, of the structure's charge groups
+  ScfOutcome scf;                          ///< of self-consistent models
 };
 
 /// ∂L/∂(each prediction) of a scalar L. An empty vector stands for zeros.
@@ -44,9 +47,21 @@ struct LossCotangents {
   Matrix3<double> stress{};             // any matrix: only its symmetric part matters
   std::vector<double> charges;          // (n)
   Vector3<double> dipole{};
+  double fermi_level = 0.0;  // of the structure, not of its groups
 };
 
 namespace detail {
+
+template <class Q>
+struct LawOfModel {
+  using type = QuadraticLaw;
+};
+template <SelfConsistentChargeModel Q>
+struct LawOfModel<Q> {
+  using type = decltype(std::declval<const Q&>().law());
+};
+template <class Q>
+using LawOf = typename LawOfModel<Q>::type;
 
 /// All memory of one evaluation in number type T.
 template <class D, class Q, class S, Number T>
@@ -54,17 +69,17 @@ struct EvaluationState {
   Geometry<T> geometry;
   typename D::template Tape<T> tape;
   typename S::template Plan<T> plan;
-  DenseQuadraticTape<T> quadratic;
-  std::vector<T> multipoles;     // (n·size) p
-  std::vector<T> own_potential;  // (n·size) Kp
-  std::vector<T> external;       // (n·size) v_ext
-  std::vector<T> multipole_bar;  // (n·size)
+  SelfConsistencyTape<LawOf<Q>, T> scf;  // self-consistent models
+  std::vector<T> multipoles;             // (n·size) p
+  std::vector<T> own_potential;          // (n·size) Kp
+  std::vector<T> external;               // (n·size) v_ext
+  std::vector<T> multipole_bar;          // (n·size)
   SiteCoefficients<T> coefficients, coefficient_bar;
-  std::vector<T> lambda;             // (n·size)
+  std::vector<T> site_energies;  // (n) beyond ½pᵀKp + p·v_ext
+  std::vector<T> field_bar, external_bar, fermi_level_bar;
   std::vector<Vector3<T>> edge_bar;  // (edges)
   GeometryGradient<T> gradient;
   std::vector<T> parameter_gradient;
-  T fermi_level{};
 };
 
 /// A linear functional of the multipoles to be pulled back beside the energy.
@@ -72,6 +87,7 @@ template <Number T>
 struct ExtraCotangents {
   T energy{RealOf<T>(1)};
   std::span<const T> multipoles;  // (n·size) or empty
+  T fermi_level{};
 };
 
 }  // namespace detail
@@ -82,7 +98,8 @@ struct ExtraCotangents {
 ///
 /// Policies are fixed at construction; only the parameters change. All const functions are
 /// thread-safe given one workspace per thread, and allocate nothing once their workspace has seen a
-/// structure of that size. Results do not depend on what the workspace was used for before.
+/// structure of that size. Results do not depend on what the workspace was used for before (unless
+/// ScfOptions::warm_start is set).
 ///
 /// Which D, Q, S fit together: Compatibility (leyden/compatibility.hpp).
 template <class D, class Q, class S>
@@ -98,6 +115,10 @@ class Potential {
   /// Coefficients per atom.
   static constexpr int multipole_count =
       Q::kind == ChargeKind::none ? 0 : (Q::l_max + 1) * (Q::l_max + 1);
+
+  /// How self-consistent charges are found; the rest ignore it.
+  const ScfOptions& scf_options() const { return scf_options_; }
+  void set_scf_options(ScfOptions options) { scf_options_ = options; }
 
   /// All memory of evaluations. One per thread; may serve any structures, also of several
   /// potentials of the same type.
@@ -141,7 +162,7 @@ class Potential {
   /// @throws ModelError for an unknown species or a boundary or charge that the solver does not
   /// serve; InputError for an empty structure, a cell that is none, or a field along a repeating
   /// direction without a vacuum plane to jump at (electrostatics/external_field.hpp);
-  /// ConvergenceError when charges have no minimum.
+  /// ConvergenceError when charges have no minimum or do not converge (ScfOptions).
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties = {}) const;
 
@@ -157,6 +178,7 @@ class Potential {
   template <Number T>
   using State = detail::EvaluationState<D, Q, S, T>;
 
+  static constexpr bool self_consistent_ = SelfConsistentChargeModel<Q>;
   static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
 
   static bool has_field(const Structure& structure) {
@@ -168,12 +190,20 @@ class Potential {
   void forward(const Structure& structure, Workspace& workspace, State<T>& state) const;
   /// Cotangents of features, geometry (if `geometry`) and parameters (if not empty).
   template <Number T>
-  void backward(const Structure& structure, const Workspace& workspace, State<T>& state,
+  void backward(const Structure& structure, Workspace& workspace, State<T>& state,
                 const detail::ExtraCotangents<T>& bar, bool geometry,
                 std::span<T> parameter_gradient) const;
   template <Number T>
   ChargeInput<T> charge_input(const Structure& structure, const Workspace& workspace,
                               const State<T>& state) const;
+  /// v_ext: the field, applied potentials and prescribed Fermi levels.
+  template <Number T>
+  void fill_external(const Structure& structure, State<T>& state) const;
+  /// Which charges are prescribed, and the net charge that the solver has to expect.
+  double fill_constraints(const Structure& structure, ChargeConstraints& constraints) const;
+  /// Calls f with the engine of this structure.
+  template <Number T, class F>
+  void with_engine(Workspace& workspace, State<T>& state, F&& f) const;
   void fill_prediction(const Structure& structure, Properties properties,
                        Workspace& workspace) const;
   /// Cotangents of the multipoles from those of charges and dipole, each through `convert`.
@@ -186,6 +216,7 @@ class Potential {
   S solver_;
   ParameterLayout layout_;
   std::vector<double> parameters_;
+  ScfOptions scf_options_;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

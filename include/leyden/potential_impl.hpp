@@ -4,6 +4,7 @@
 #include <leyden/potential.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -76,6 +77,118 @@ ChargeInput<T> Potential<D, Q, S>::charge_input(const Structure& structure,
 }
 
 template <class D, class Q, class S>
+double Potential<D, Q, S>::fill_constraints(const Structure& structure,
+                                            ChargeConstraints& constraints) const {
+  const std::size_t n = structure.size();
+  bool free_charge = structure.fermi_level.has_value();
+  for (const ChargeGroup& group : structure.groups)
+    free_charge = free_charge || group.fermi_level.has_value();
+  constexpr bool exchanges = [] {
+    if constexpr (self_consistent_)
+      return Q::exchanges_charge;
+    else
+      return false;
+  }();
+  if (!exchanges && (free_charge || !structure.groups.empty()))
+    throw ModelError("Potential: the structure prescribes " +
+                     std::string(free_charge ? "a Fermi level" : "charges of groups") +
+                     ", but with '" + std::string(Q::name) +
+                     "' the total charge does not respond to a potential; take a charge model that "
+                     "exchanges charge, or give the total charge alone");
+  constraints.group.assign(n, -1);
+  constraints.charge.clear();
+  double net = structure.total_charge;
+  if (!exchanges) return net;
+  int rest = -1;
+  if (!structure.fermi_level) {
+    rest = 0;
+    constraints.charge.push_back(structure.total_charge);
+  }
+  std::fill(constraints.group.begin(), constraints.group.end(), rest);
+  std::size_t left = n;
+  for (const ChargeGroup& group : structure.groups) {
+    int index = -1;
+    if (!group.fermi_level) {
+      index = static_cast<int>(constraints.charge.size());
+      constraints.charge.push_back(group.total_charge);
+      net += group.total_charge;
+    }
+    for (int atom : group.atoms) {
+      if (atom < 0 || static_cast<std::size_t>(atom) >= n)
+        throw InputError("Potential: a charge group names atom " + std::to_string(atom) +
+                         "; the structure has " + std::to_string(n));
+      for (const ChargeGroup& other : structure.groups)
+        if (&other != &group &&
+            std::find(other.atoms.begin(), other.atoms.end(), atom) != other.atoms.end())
+          throw InputError("Potential: atom " + std::to_string(atom) + " is in two charge groups");
+      constraints.group[static_cast<std::size_t>(atom)] = index;
+      --left;
+    }
+    if (group.atoms.empty()) throw InputError("Potential: a charge group has no atoms");
+  }
+  if (left == 0 && rest == 0) {
+    // Nobody is left to carry the structure's own charge.
+    if (structure.total_charge != 0.0)
+      throw InputError(
+          "Potential: all atoms are in charge groups, so total_charge must be 0; it is " +
+          std::to_string(structure.total_charge));
+    constraints.charge.erase(constraints.charge.begin());
+    for (int& g : constraints.group) g = g > 0 ? g - 1 : g;
+  }
+  return free_charge ? std::numeric_limits<double>::quiet_NaN() : net;
+}
+
+template <class D, class Q, class S>
+template <Number T>
+void Potential<D, Q, S>::fill_external(const Structure& structure, State<T>& state) const {
+  using R = RealOf<T>;
+  const std::size_t n = structure.size();
+  state.external.assign(n * size_, T(R(0)));
+  if (has_field(structure))
+    external_potential<T>(state.geometry, structure.external_field, structure.field_jump, Q::l_max,
+                          state.external);
+  if (!structure.applied_potential.empty()) {
+    if (structure.applied_potential.size() != n)
+      throw InputError("Potential: " + std::to_string(structure.applied_potential.size()) +
+                       " applied potentials are given for " + std::to_string(n) +
+                       " atoms; give one per atom, or none");
+    for (std::size_t i = 0; i < n; ++i)
+      state.external[i * size_] += T(static_cast<R>(structure.applied_potential[i]));
+  }
+  if constexpr (self_consistent_) {
+    // A prescribed Fermi level is a potential on every charge: the energy with it is the grand
+    // potential E + μQ, and nothing else changes.
+    std::vector<T>& level = state.external_bar;  // scratch here
+    level.assign(n, T(static_cast<R>(structure.fermi_level.value_or(0.0))));
+    for (const ChargeGroup& group : structure.groups)
+      for (int atom : group.atoms)
+        level[static_cast<std::size_t>(atom)] = T(static_cast<R>(group.fermi_level.value_or(0.0)));
+    for (std::size_t i = 0; i < n; ++i) state.external[i * size_] += level[i];
+  }
+}
+
+template <class D, class Q, class S>
+template <Number T, class F>
+void Potential<D, Q, S>::with_engine(Workspace& workspace, State<T>& state, F&& f) const {
+  if constexpr (self_consistent_) {
+    using Engine = SelfConsistency<detail::LawOf<Q>, S, T>;
+    const auto law = charge_model_.law();
+    const typename Engine::System system{law,
+                                         solver_,
+                                         state.plan,
+                                         workspace.real.plan,
+                                         workspace.real.geometry,
+                                         workspace.widths,
+                                         size_,
+                                         state.coefficients,
+                                         state.external,
+                                         scf_options_};
+    Engine engine(system, state.scf);
+    f(engine);
+  }
+}
+
+template <class D, class Q, class S>
 template <Number T>
 void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspace,
                                  State<T>& state) const {
@@ -83,17 +196,15 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
   if constexpr (size_ > 0) {
     using R = RealOf<T>;
     const std::size_t n = structure.size() * size_;
-    const R charge = static_cast<R>(structure.total_charge);
+    double charge = fill_constraints(structure, state.scf.density.constraints);
     state.multipoles.resize(n);
     state.own_potential.resize(n);
-    state.external.assign(n, T(R(0)));
-    if (has_field(structure))
-      external_potential<T>(state.geometry, structure.external_field, structure.field_jump,
-                            Q::l_max, state.external);
+    state.site_energies.assign(structure.size(), T(R(0)));
+    fill_external(structure, state);
 
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     // Solvers judge the charge that there is: a model that does not conserve it makes its own.
-    T net_charge(charge);
+    T net_charge(static_cast<R>(charge));
     if constexpr (Q::kind == ChargeKind::explicit_) {
       charge_model_.multipoles(input, std::span<T>(state.multipoles));
       if constexpr (!Q::conserves_charge) {
@@ -101,25 +212,42 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
         for (std::size_t i = 0; i < n; i += size_) net_charge += state.multipoles[i];
       }
     }
-    solver_.template plan<T>(state.geometry, SourceShape{Q::l_max, workspace.widths}, net_charge,
-                             state.plan);
-    if constexpr (Q::kind == ChargeKind::variational) {
-      state.coefficients.assign(n, 0, 0, true);
+    const SourceShape source{Q::l_max, workspace.widths};
+    solver_.template plan<T>(state.geometry, source, net_charge, state.plan);
+    if constexpr (self_consistent_) {
+      if constexpr (is_dual_v<T>) {
+        make_geometry(structure, workspace.neighbors, workspace.real.geometry);
+        solver_.template plan<R>(workspace.real.geometry, source, value_of(net_charge),
+                                 workspace.real.plan);
+      }
+      const auto law = charge_model_.law();
+      const std::size_t atom_numbers = structure.size() * static_cast<std::size_t>(law.atom_size());
+      const std::size_t bond_numbers = static_cast<std::size_t>(state.geometry.n_pairs) *
+                                       static_cast<std::size_t>(law.bond_size());
+      state.coefficients.assign(n, atom_numbers, bond_numbers, law.form != LawForm::map);
       charge_model_.sites(input, state.coefficients);
-      state.fermi_level = DenseQuadratic::minimize<T>(
-          solver_, state.plan, multipole_count, state.coefficients.chi, state.coefficients.eta,
-          state.external, charge, state.multipoles, state.quadratic);
+      with_engine(workspace, state, [&](auto& engine) {
+        engine.solve();
+        engine.site_energies(state.site_energies);
+        std::copy(state.scf.p.begin(), state.scf.p.end(), state.multipoles.begin());
+        if (engine.field().own())
+          std::copy(state.scf.own.begin(), state.scf.own.end(), state.own_potential.begin());
+        else
+          solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
+                                    std::span<T>(state.own_potential));
+      });
+    } else {
+      solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
+                                std::span<T>(state.own_potential));
     }
-    solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
-                              std::span<T>(state.own_potential));
   }
 }
 
 template <class D, class Q, class S>
 template <Number T>
-void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& workspace,
-                                  State<T>& state, const detail::ExtraCotangents<T>& bar,
-                                  bool geometry, std::span<T> parameter_gradient) const {
+void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspace, State<T>& state,
+                                  const detail::ExtraCotangents<T>& bar, bool geometry,
+                                  std::span<T> parameter_gradient) const {
   using R = RealOf<T>;
   if (geometry) state.gradient.reset(structure.size());
   if constexpr (size_ > 0) {
@@ -129,49 +257,62 @@ void Potential<D, Q, S>::backward(const Structure& structure, const Workspace& w
     const InputCotangents<T> input_bar{state.tape.feature_cotangents, state.edge_bar,
                                        parameter_gradient, geometry ? &state.gradient : nullptr};
     const ChargeInput<T> input = charge_input(structure, workspace, state);
-    if constexpr (Q::kind == ChargeKind::explicit_) {
+    // dE/d(v_ext) at fixed multipoles, and whatever else reaches the multipoles through it.
+    state.external_bar.resize(n);
+    for (std::size_t i = 0; i < n; ++i) state.external_bar[i] = bar.energy * p[i];
+    if constexpr (self_consistent_) {
+      SiteCoefficients<T>& c_bar = state.coefficient_bar;
+      c_bar.assign(state.coefficients.chi.size(), state.coefficients.atoms.size(),
+                   state.coefficients.bonds.size(), !state.coefficients.chi.empty());
+      constexpr bool readout = LawWithReadout<detail::LawOf<Q>>;
+      state.multipole_bar.assign(readout || !bar.multipoles.empty() ? n : 0, T(R(0)));
+      if (readout)
+        for (std::size_t i = 0; i < n; ++i)
+          state.multipole_bar[i] = bar.energy * (state.own_potential[i] + state.external[i]);
+      if (!bar.multipoles.empty())
+        for (std::size_t i = 0; i < n; ++i) state.multipole_bar[i] += bar.multipoles[i];
+      const std::size_t levels = state.scf.fermi_level.size();
+      const bool level = !structure.fermi_level && levels > structure.groups.size() &&
+                         (value_of(bar.fermi_level) != R(0) || tangent_of(bar.fermi_level) != R(0));
+      state.fermi_level_bar.assign(level ? levels : 0, T(R(0)));
+      if (level) state.fermi_level_bar[0] = bar.fermi_level;
+      with_engine(workspace, state, [&](auto& engine) {
+        state.field_bar.resize(structure.size() * engine.inputs());
+        engine.backward(bar.energy, std::span<const T>(state.multipole_bar),
+                        std::span<const T>(state.fermi_level_bar), c_bar,
+                        std::span<T>(state.field_bar));
+        for (std::size_t i = 0; i < structure.size(); ++i)
+          for (std::size_t k = 0; k < engine.inputs(); ++k)
+            state.external_bar[i * size_ + k % size_] += state.field_bar[i * engine.inputs() + k];
+        if (!geometry) return;
+        if (engine.field().own()) {
+          for (std::size_t i = 0; i < n; ++i) state.field_bar[i] += bar.energy * R(0.5) * p[i];
+          engine.field().gradient(state.field_bar, p, T(R(1)), state.gradient);
+        } else {
+          engine.field().gradient(state.field_bar, p, T(R(1)), state.gradient);
+          solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
+                                                state.gradient);
+        }
+      });
+      charge_model_.pullback(input, state.coefficients, c_bar, input_bar);
+    } else {
       state.multipole_bar.resize(n);
       for (std::size_t i = 0; i < n; ++i) {
         state.multipole_bar[i] = bar.energy * (state.own_potential[i] + state.external[i]);
         if (!bar.multipoles.empty()) state.multipole_bar[i] += bar.multipoles[i];
       }
       charge_model_.pullback(input, std::span<const T>(state.multipole_bar), input_bar);
-    } else {
-      // The energy is stationary in p (Hellmann-Feynman): only its explicit derivatives count.
-      // A cotangent of p itself needs the adjoint solve.
-      SiteCoefficients<T>& c_bar = state.coefficient_bar;
-      c_bar.assign(n, 0, 0, true);
-      for (std::size_t i = 0; i < n; ++i) {
-        c_bar.chi[i] = bar.energy * p[i];
-        c_bar.eta[i] = bar.energy * R(0.5) * p[i] * p[i];
-      }
-      if (!bar.multipoles.empty()) {
-        state.lambda.resize(n);
-        DenseQuadratic::adjoint<T>(solver_, state.plan, state.coefficients.eta, bar.multipoles,
-                                   state.lambda, state.quadratic);
-        for (std::size_t i = 0; i < n; ++i) {
-          c_bar.chi[i] -= state.lambda[i];
-          c_bar.eta[i] -= state.lambda[i] * p[i];
-        }
-        if (geometry) {
-          const std::span<const T> lambda = state.lambda;
-          solver_.template bilinear_gradient<T>(state.plan, lambda, p, T(R(-1)), state.gradient);
-          if (has_field(structure))
-            external_potential_gradient<T>(state.geometry, structure.external_field,
-                                           structure.field_jump, Q::l_max, lambda, T(R(-1)),
-                                           state.gradient);
-        }
-      }
-      charge_model_.pullback(input, state.coefficients, c_bar, input_bar);
+      if (geometry)
+        solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
+                                              state.gradient);
     }
     if (geometry) {
       add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar),
                         state.gradient);
-      solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5), state.gradient);
       if (has_field(structure))
-        external_potential_gradient<T>(state.geometry, structure.external_field,
-                                       structure.field_jump, Q::l_max, p, bar.energy,
-                                       state.gradient);
+        external_potential_gradient<T>(
+            state.geometry, structure.external_field, structure.field_jump, Q::l_max,
+            std::span<const T>(state.external_bar), T(R(1)), state.gradient);
     }
   }
   descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
@@ -214,14 +355,11 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
     for (std::size_t k = 0; k < n * size_; ++k) {
       const double p = static_cast<double>(state.multipoles[k]);
       out.multipoles[k] = p;
-      double share = p * (0.5 * static_cast<double>(state.own_potential[k]) +
-                          static_cast<double>(state.external[k]));
-      if constexpr (Q::kind == ChargeKind::variational)
-        share += p * (static_cast<double>(state.coefficients.chi[k]) +
-                      0.5 * static_cast<double>(state.coefficients.eta[k]) * p);
-      out.atomic_energies[k / size_] += share;
+      out.atomic_energies[k / size_] += p * (0.5 * static_cast<double>(state.own_potential[k]) +
+                                             static_cast<double>(state.external[k]));
     }
     for (std::size_t i = 0; i < n; ++i) {
+      out.atomic_energies[i] += static_cast<double>(state.site_energies[i]);
       out.charges[i] = out.multipoles[i * size_];
       out.dipole += structure.positions[i] * out.charges[i];
       if constexpr (size_ >= 4)
@@ -231,10 +369,23 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   }
   out.energy = 0.0;
   for (double e : out.atomic_energies) out.energy += e;
-  if constexpr (Q::kind == ChargeKind::variational)
-    out.fermi_level = static_cast<double>(state.fermi_level);
-  else
-    out.fermi_level.reset();
+  out.fermi_level.reset();
+  out.group_fermi_levels.clear();
+  if constexpr (self_consistent_) {
+    out.scf = state.scf.density.outcome;
+    std::size_t next = 0;
+    const std::size_t free_groups = static_cast<std::size_t>(
+        std::count_if(structure.groups.begin(), structure.groups.end(),
+                      [](const ChargeGroup& g) { return !g.fermi_level; }));
+    if (structure.fermi_level)
+      out.fermi_level = structure.fermi_level;
+    else if (state.scf.fermi_level.size() > free_groups)
+      out.fermi_level = static_cast<double>(state.scf.fermi_level[next++]);
+    for (const ChargeGroup& group : structure.groups)
+      out.group_fermi_levels.push_back(group.fermi_level
+                                           ? *group.fermi_level
+                                           : static_cast<double>(state.scf.fermi_level[next++]));
+  }
 
   out.forces.resize(properties.forces ? n : 0);
   for (std::size_t i = 0; i < out.forces.size(); ++i)
@@ -291,12 +442,14 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   const bool stress = structure.cell.all_periodic() && !(cotangents.stress == Matrix3<double>{});
   const bool charges =
       size_ > 0 && (!cotangents.charges.empty() || !(cotangents.dipole == Vector3<double>{}));
+  const bool level = self_consistent_ && cotangents.fermi_level != 0.0;
   if (cotangents.forces.empty() && !stress) {
     auto& state = workspace.real;
     make_geometry(structure, workspace.neighbors, state.geometry);
     forward(structure, workspace, state);
     detail::ExtraCotangents<R> bar;
     bar.energy = static_cast<R>(cotangents.energy);
+    if (level) bar.fermi_level = static_cast<R>(cotangents.fermi_level);
     if constexpr (size_ > 0)
       if (charges) {
         fill_extra(
@@ -330,6 +483,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   forward(structure, workspace, state);
   detail::ExtraCotangents<T> bar;
   bar.energy = T(R(1), static_cast<R>(cotangents.energy));
+  if (level) bar.fermi_level = T(R(0), static_cast<R>(cotangents.fermi_level));
   if constexpr (size_ > 0)
     if (charges) {
       fill_extra(
