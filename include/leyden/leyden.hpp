@@ -45,6 +45,8 @@
 #include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
 #include <leyden/electrostatics/reciprocal_plan.hpp>
+#include <leyden/electrostatics/reciprocal_setup.hpp>
+#include <leyden/electrostatics/reciprocal_slab.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 #include <leyden/equivariant/channel_products.hpp>
 #include <leyden/equivariant/contraction.hpp>

@@ -19,6 +19,7 @@ enum class SelfInteraction { included, excluded };
 struct BoundarySupport {
   bool molecule = false;  ///< no periodic direction
   bool bulk = false;      ///< three periodic directions
+  bool slab = false;      ///< two periodic directions
 };
 
 /// The sources of one structure: how many coefficients an atom has and how wide it is.
@@ -60,7 +61,7 @@ concept ElectrostaticSolver = requires(const S& s, const Geometry<double>& geome
 /// No electrostatics at all: the solver of models without charges.
 struct NoElectrostatics {
   static constexpr std::string_view name = "none";
-  static constexpr BoundarySupport boundaries{true, true};
+  static constexpr BoundarySupport boundaries{true, true, true};
   template <Number T>
   struct Plan {};
   template <Number T>

@@ -17,7 +17,7 @@ namespace leyden::inline LEYDEN_ABI {
 class Direct {
  public:
   static constexpr std::string_view name = "direct";
-  static constexpr BoundarySupport boundaries{true, false};
+  static constexpr BoundarySupport boundaries{true, false, false};
 
   explicit Direct(SelfInteraction self = SelfInteraction::included) : self_(self) {}
 

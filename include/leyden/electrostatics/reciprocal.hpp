@@ -19,9 +19,12 @@ struct ReciprocalOptions {
   double k_cutoff = 0.0;
   Background background = Background::none;
   SelfInteraction self = SelfInteraction::included;
+  /// Slabs: the largest width of potential features that will be asked for [Å]; 0: that of the
+  /// widest source. The box along the normal keeps room for the tails of such Gaussians.
+  double slab_feature_width = 0.0;
 };
 
-/// Gaussian multipoles in a bulk cell by the plain sum over wave vectors 0 < |k| ≤ k_c:
+/// Gaussian multipoles in a bulk cell or a slab by the plain sum over wave vectors 0 < |k| ≤ k_c:
 ///
 ///     S(k) = Σ_i (q_i − i k·d_i) exp(−σ_i²k²/2 − i k·r_i),   aᵀKb = (4πC/V) Σ Re(S_a S_b*)/k²
 ///
@@ -33,12 +36,21 @@ struct ReciprocalOptions {
 /// same background by (2πC/V) Q Σ q_i σ_i² (beyond their overlap), which depends on the cell and so
 /// is part of the stress.
 ///
+/// A slab has two periodic directions; the third, any of them, is open, and its row of the cell is
+/// not used. The kernel is cut off at half the length of a box that holds all atoms and their tails
+/// (see reciprocal_slab.hpp): there are no images along the normal, no dipole correction and no
+/// assumption on the charge. The vacuum costs nothing beyond that box, whose length is about
+/// 2 (thickness + 4 x σ), x as in `accuracy`. The average of the potential over the plane of a
+/// charge Q in an area A is −2πC |z| Q/A: that is where the energy of a charged slab has its zero,
+/// and no Background is needed. The strain derivative is exact in all components; those with a
+/// direction along the normal are that of moving atoms (nothing else has an extent there).
+///
 /// The set of k follows from the value of the cell; under strain the integer indices stay and the
 /// vectors move, so that derivatives are exact for the truncated sum.
 class Reciprocal {
  public:
   static constexpr std::string_view name = "reciprocal";
-  static constexpr BoundarySupport boundaries{false, true};
+  static constexpr BoundarySupport boundaries{false, true, true};
 
   /// @throws ModelError for an accuracy outside of (0, 0.1) or a negative cutoff.
   explicit Reciprocal(ReciprocalOptions options = {});
@@ -47,9 +59,9 @@ class Reciprocal {
   template <Number T>
   using Plan = detail::ReciprocalPlan<T>;
 
-  /// @throws ModelError when a direction is not periodic, for l_max > 1, and for |Q| > 1e-6 without
-  /// Background::uniform, and when the widths ask for more than 1e8 wave vectors. @throws
-  /// InputError for a cell without volume or a width that is not positive.
+  /// @throws ModelError when fewer than two directions are periodic, for l_max > 1, for |Q| > 1e-6
+  /// in bulk without Background::uniform, and when the widths ask for more than 1e8 wave vectors.
+  /// @throws InputError for a cell without volume or a width that is not positive.
   template <Number T>
   void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
             Plan<T>& plan) const;
@@ -93,6 +105,8 @@ class Reciprocal {
   const ReciprocalOptions& options() const { return options_; }
 
  private:
+  double x_cutoff() const;  // the cutoff of width 1 that `accuracy` asks for
+
   ReciprocalOptions options_;
 };
 

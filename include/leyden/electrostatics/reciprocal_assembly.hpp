@@ -59,7 +59,7 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
       for (int side = 0; side < 2; ++side) {
         const std::size_t slot = row.first + static_cast<std::size_t>(2 * m + side);
         const R weight = value_of(plan.weight[slot]);
-        if (weight == R(0)) continue;
+        if (!(weight > R(0))) continue;
         Pack<R>* re = rows.data() + count * packs;
         Pack<R>* im = re + packs;
         const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
@@ -101,7 +101,8 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
     for (std::size_t i = 0; i <= j; ++i) {
       const std::ptrdiff_t a = index(i);
       if (a < 0) continue;
-      const R value = product[(j / lanes) * columns + i].lane(static_cast<int>(j % lanes));
+      R value = product[(j / lanes) * columns + i].lane(static_cast<int>(j % lanes));
+      if (plan.slab && j < slots) value += value_of(plan.zero_weight);  // k = 0: charges alone
       matrix[static_cast<std::size_t>(a) * n + static_cast<std::size_t>(b)] = value;
       matrix[static_cast<std::size_t>(b) * n + static_cast<std::size_t>(a)] = value;
     }

@@ -5,6 +5,8 @@
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
+#include <leyden/electrostatics/reciprocal_setup.hpp>
+#include <leyden/electrostatics/reciprocal_slab.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -31,6 +33,18 @@ void spread_layers(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vect
   }
 }
 
+// The total charge of a set of layers.
+template <Number T>
+T layer_charge(const std::vector<ReciprocalLayer<T>>& layers) {
+  T charge(0);
+  for (const auto& layer : layers) {
+    const auto size = static_cast<std::size_t>(multipole_size(layer.l_max));
+    for (std::size_t at = 0; at < layer.moments.size(); at += size)
+      charge += sum_lanes(layer.moments[at]);
+  }
+  return charge;
+}
+
 // Potentials of `sources` (set 0) at `receivers` (may be the same layers).
 template <Number T>
 void reciprocal_potential(const ReciprocalPlan<T>& plan,
@@ -51,6 +65,11 @@ void reciprocal_potential(const ReciprocalPlan<T>& plan,
       }
     }
   }
+  if (!plan.slab) return;
+  const Pack<T> uniform(plan.zero_weight * layer_charge(sources));
+  for (auto& layer : receivers)
+    for (int i = 0; i < plan.packs; ++i)
+      layer.out[static_cast<std::size_t>(multipole_size(layer.l_max) * i)] += uniform;
 }
 
 template <Number T>
@@ -72,7 +91,6 @@ void store_potential(const ReciprocalPlan<T>& plan, const ReciprocalLayer<T>& la
 // Adds the part of the strain derivative that k and V carry, of one row.
 template <Number T>
 void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Matrix3<T>& strain) {
-  using R = RealOf<T>;
   const T *a = plan.scratch.structure[0].data(), *b = plan.scratch.structure[1].data();
   const T *ta = plan.scratch.broadened[0].data(), *tb = plan.scratch.broadened[1].data();
   for (int j = 0; j < 2 * (row.reach + 1); ++j) {
@@ -82,7 +100,7 @@ void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Mat
     const T widening = ta[2 * j] * b[2 * j] + ta[2 * j + 1] * b[2 * j + 1] + a[2 * j] * tb[2 * j] +
                        a[2 * j + 1] * tb[2 * j + 1];
     *trace += plan.weight[slot] * product;
-    const T f = plan.weight[slot] * (R(2) * product / dot(k, k) + widening);
+    const T f = plan.strain_weight[slot] * product + plan.weight[slot] * widening;
     for (int c = 0; c < 3; ++c) {
       const T fc = f * k[c];
       for (int d = 0; d < 3; ++d) strain(c, d) += fc * k[d];
@@ -125,8 +143,11 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
         }
       }
   }
+  if (plan.slab) trace += plan.zero_weight * layer_charge(a) * layer_charge(b);
   for (int c = 0; c < 3; ++c) strain(c, c) -= trace;
   const T times(same ? 2 : 1);
+  Vector3<T> moved{};
+  Matrix3<T> turned{};
   for (std::size_t set = 0; set < gathered; ++set)
     for (const auto& layer : *sets[set]) {
       const int outs = 3 * (layer.l_max + 1);
@@ -139,15 +160,33 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
         };
         for (int c = 0; c < 3; ++c)
           gradient.positions[static_cast<std::size_t>(i)][c] += factor * times * out(c);
+        if (plan.slab)
+          for (int c = 0; c < 3; ++c)
+            moved[c] += plan.height[static_cast<std::size_t>(slot)] * times * out(c);
         if (layer.l_max == 0) continue;
         // k·d changes with k: ∂k_c/∂ε_cd = −k_d
         for (int c = 0; c < 3; ++c) {
           const T d = times * layer.moments[static_cast<std::size_t>(4 * pack + 1 + c)].lane(lane);
-          for (int e = 0; e < 3; ++e) strain(c, e) -= d * out(3 + e);
+          for (int e = 0; e < 3; ++e) turned(c, e) += d * out(3 + e);
         }
       }
     }
+  for (std::size_t c = 0; c < 9; ++c) strain.data[c] -= turned.data[c];
+  if (plan.slab) complete_slab_strain(plan.normal, moved, turned, strain);
   for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * strain.data[c];
+}
+
+// @throws ModelError also for features wider than a slab's box has room for.
+template <Number T>
+void check_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape) {
+  check_features("Reciprocal", shape);
+  if (!plan.slab) return;
+  for (const double width : shape.widths)
+    if (width > plan.widest)
+      throw ModelError("Reciprocal: a potential feature of width " + std::to_string(width) +
+                       " Angstrom asked for in a slab whose box has room for widths up to " +
+                       std::to_string(plan.widest) +
+                       "; give ReciprocalOptions::slab_feature_width");
 }
 
 }  // namespace detail
@@ -159,141 +198,62 @@ inline Reciprocal::Reciprocal(ReciprocalOptions options) : options_(options) {
   if (!(options_.k_cutoff >= 0) || !std::isfinite(options_.k_cutoff))
     throw ModelError("Reciprocal: a k_cutoff of " + std::to_string(options_.k_cutoff) +
                      " /Angstrom given; it must be positive, or 0 to follow from the accuracy");
+  if (!(options_.slab_feature_width >= 0) || !std::isfinite(options_.slab_feature_width))
+    throw ModelError("Reciprocal: a slab_feature_width of " +
+                     std::to_string(options_.slab_feature_width) +
+                     " Angstrom given; it must be positive, or 0 for that of the widest source");
+}
+
+inline double Reciprocal::x_cutoff() const {
+  double x2 = -std::log(options_.accuracy);
+  for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2) / options_.accuracy);
+  return std::sqrt(x2);
 }
 
 inline double Reciprocal::k_cutoff(double width) const {
-  if (options_.k_cutoff > 0) return options_.k_cutoff;
-  double x2 = -std::log(options_.accuracy);
-  for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2) / options_.accuracy);
-  return std::sqrt(x2) / width;
+  return options_.k_cutoff > 0 ? options_.k_cutoff : x_cutoff() / width;
 }
 
 template <Number T>
 void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
                       std::type_identity_t<T> total_charge, Plan<T>& plan) const {
-  using R = RealOf<T>;
-  constexpr int lanes = Pack<T>::lanes;
-  for (std::size_t d = 0; d < 3; ++d)
-    if (!geometry.periodic[d])
-      throw ModelError("Reciprocal: lattice direction " + std::to_string(d) +
-                       " is not periodic; this solver serves bulk (three periodic directions). "
-                       "Use Direct for a molecule");
+  const int open = detail::open_direction(geometry.periodic);
+  const bool bulk = geometry.periodic[0] && geometry.periodic[1] && geometry.periodic[2];
+  if (!bulk && open < 0)
+    throw ModelError(
+        "Reciprocal: fewer than two lattice directions are periodic; this solver serves bulk "
+        "(three periodic directions) and slabs (two). Use Direct for a molecule");
   const int n = geometry.n_atoms();
   detail::check_sources("Reciprocal", n, source);
-  if (options_.background == Background::none && std::abs(value_of(total_charge)) > 1e-6)
+  if (bulk && options_.background == Background::none && std::abs(value_of(total_charge)) > 1e-6)
     throw ModelError("Reciprocal: the periodic cell has a charge of " +
                      std::to_string(value_of(total_charge)) +
                      " e, whose energy is infinite; choose Background::uniform to neutralise it "
                      "with a uniform background, or give a neutral cell");
-  Matrix3<double> cell;
-  for (std::size_t c = 0; c < 9; ++c)
-    cell.data[c] = static_cast<double>(value_of(geometry.cell.data[c]));
-  const double volume = std::abs(determinant(cell));
-  if (!(volume > 1e-9 * norm(cell.row(0)) * norm(cell.row(1)) * norm(cell.row(2))) ||
-      !std::isfinite(volume))
-    throw InputError(
-        "Reciprocal: the cell has no volume; its three lattice vectors must be finite "
-        "and linearly independent");
-  plan.n_atoms = n;
-  plan.l_max = source.l_max;
-  plan.widths.assign(source.widths.begin(), source.widths.end());
-  plan.scratch.widths.clear();
-
-  // Atoms sorted by width; every group starts a pack.
-  plan.segments.clear();
-  plan.slot_atom.clear();
-  double last_width = 0;
-  for (;;) {
-    double width = 0;
-    for (double w : plan.widths)
-      if (w > last_width && (width == 0 || w < width)) width = w;
-    if (width == 0) break;
-    const int first = static_cast<int>(plan.slot_atom.size()) / lanes;
-    for (int i = 0; i < n; ++i)
-      if (plan.widths[static_cast<std::size_t>(i)] == width) plan.slot_atom.push_back(i);
-    while (plan.slot_atom.size() % static_cast<std::size_t>(lanes) != 0)
-      plan.slot_atom.push_back(-1);
-    plan.segments.push_back({first, static_cast<int>(plan.slot_atom.size()) / lanes, width, 0});
-    last_width = width;
-  }
-  plan.packs = static_cast<int>(plan.slot_atom.size()) / lanes;
+  detail::group_by_width(n, source, plan);
+  plan.slab = !bulk;
   if (n == 0) {
     plan.waves = {};
     return;
   }
-
-  const double cutoff = k_cutoff(plan.segments.front().width);
-  const double expected =
-      volume * cutoff * cutoff * cutoff / (12 * std::numbers::pi * std::numbers::pi);
-  if (!(expected < 1e8))
-    throw ModelError("Reciprocal: Gaussians of width " +
-                     std::to_string(plan.segments.front().width) + " Angstrom in this cell need " +
-                     std::to_string(expected) +
-                     " wave vectors; use wider Gaussians, a lower accuracy or a k_cutoff");
+  const double smallest = plan.segments.front().width, widest = plan.segments.back().width;
+  Matrix3<T> box = geometry.cell;
+  if (plan.slab) {
+    plan.widest = std::max(widest, options_.slab_feature_width);
+    // Two Gaussians overlap by less than the accuracy beyond this distance.
+    const double tail = x_cutoff() * std::sqrt(2 * (widest * widest + plan.widest * plan.widest));
+    box = detail::slab_cell("Reciprocal", geometry, open, tail, plan);
+  }
+  const Matrix3<double> cell = detail::value_of_cell(box);
+  const double volume = detail::checked_volume("Reciprocal", cell);
+  const double cutoff = k_cutoff(smallest);
+  detail::check_wave_count("Reciprocal", volume, cutoff, smallest);
   detail::select_wave_rows(cell, cutoff, plan.waves);
-  const Matrix3<T> inverse_cell = inverse(geometry.cell);
-  constexpr R two_pi = 2 * std::numbers::pi_v<R>;
-  for (int d = 0; d < 3; ++d)
-    for (int j = 0; j < 3; ++j)
-      plan.g[static_cast<std::size_t>(d)][j] = inverse_cell(j, d) * two_pi;
-  T v = determinant(geometry.cell);
-  if (value_of(v) < R(0)) v = -v;
-  const T prefactor = T(static_cast<R>(8 * std::numbers::pi * units::coulomb)) / v;
-  plan.k.resize(plan.waves.slots);
-  plan.weight.resize(plan.waves.slots);
-  for (const detail::WaveRow& row : plan.waves.rows)
-    for (int m = 0; m <= row.reach; ++m)
-      for (int side = 0; side < 2; ++side) {
-        const auto slot = row.first + static_cast<std::size_t>(2 * m + side);
-        Vector3<T>& k = plan.k[slot];
-        for (int c = 0; c < 3; ++c)
-          k[c] = plan.g[0][c] * static_cast<R>(row.n1) + plan.g[1][c] * static_cast<R>(row.n2) +
-                 plan.g[2][c] * static_cast<R>(row.n3(m, side));
-        plan.weight[slot] = row.inside(m, side) ? prefactor / dot(k, k) : T(0);
-      }
-  plan.width_factors.clear();
-  for (detail::WidthSegment& segment : plan.segments) {
-    segment.factor = plan.width_factors.size();
-    detail::append_width_factors(plan, segment.width, plan.width_factors);
-  }
-
-  // Phases of the three fractional coordinates. Doubling keeps the rounding error of the n-th power
-  // at log2(n) products.
-  const int count[3] = {plan.waves.max1, plan.waves.max2,
-                        std::max(plan.waves.max3, plan.waves.max_reach)};
-  for (int d = 0; d < 3; ++d) {
-    auto& table = plan.phases[static_cast<std::size_t>(d)];
-    table.resize(static_cast<std::size_t>(2 * plan.packs * (std::max(count[d], 1) + 1)));
-    for (int i = 0; i < plan.packs; ++i) {
-      Pack<T> theta;
-      for (int lane = 0; lane < lanes; ++lane) {
-        const int atom = plan.slot_atom[static_cast<std::size_t>(i * lanes + lane)];
-        if (atom < 0) continue;
-        const Vector3<T>& r = geometry.positions[static_cast<std::size_t>(atom)];
-        T f = r[0] * inverse_cell(0, d) + r[1] * inverse_cell(1, d) + r[2] * inverse_cell(2, d);
-        f -= T(std::floor(value_of(f)));
-        theta.set_lane(lane, f * two_pi);
-      }
-      const auto entry = [&](int m) { return table.data() + 2 * (m * plan.packs + i); };
-      entry(0)[0] = Pack<T>(R(1));
-      entry(0)[1] = Pack<T>();
-      entry(1)[0] = cos(theta);
-      entry(1)[1] = sin(theta);
-      for (int m = 2; m <= count[d]; ++m) {
-        entry(m)[0] = entry(m / 2)[0];
-        entry(m)[1] = entry(m / 2)[1];
-        detail::rotate<T>(entry(m)[0], entry(m)[1], entry(m - m / 2), false);
-      }
-    }
-  }
-
-  detail::ReciprocalScratch<T>& scratch = plan.scratch;
-  scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
-  scratch.row_moments.resize(static_cast<std::size_t>(4 * plan.packs));
-  const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
-  for (auto& s : scratch.structure) s.resize(4 * reach);
-  for (auto& s : scratch.broadened) s.resize(4 * reach);
-  scratch.field.resize(12 * reach);
+  const Matrix3<T> inverse_cell = inverse(box);
+  detail::fill_wave_vectors(box, inverse_cell, plan);
+  if (plan.slab) detail::truncate_weights(plan);
+  detail::fill_phases<T>(geometry.positions, inverse_cell, plan);
+  detail::size_scratch(plan);
 }
 
 template <Number T>
@@ -357,7 +317,7 @@ template <Number T>
 void Reciprocal::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
                           const PotentialFeatures& shape,
                           std::type_identity_t<std::span<T>> out) const {
-  detail::check_features("Reciprocal", shape);
+  detail::check_receivers(plan, shape);
   auto& sources = detail::source_layers(plan, 0);
   auto& receivers = detail::receiver_layers(plan, shape);
   detail::load_layer<T>(plan, p, sources[0]);
@@ -375,7 +335,7 @@ void Reciprocal::features_transpose(const Plan<T>& plan,
                                     std::type_identity_t<std::span<const T>> cotangent,
                                     const PotentialFeatures& shape,
                                     std::type_identity_t<std::span<T>> p_bar) const {
-  detail::check_features("Reciprocal", shape);
+  detail::check_receivers(plan, shape);
   auto& receivers = detail::source_layers(plan, 0);
   auto& sources = detail::receiver_layers(plan, shape);
   detail::load_receivers<T>(plan, shape, cotangent, sources);
@@ -395,7 +355,7 @@ void Reciprocal::feature_gradient(const Plan<T>& plan,
                                   std::type_identity_t<std::span<const T>> p,
                                   const PotentialFeatures& shape, std::type_identity_t<T> factor,
                                   GeometryGradient<T>& gradient) const {
-  detail::check_features("Reciprocal", shape);
+  detail::check_receivers(plan, shape);
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   auto& sources = detail::source_layers(plan, 0);
   auto& receivers = detail::receiver_layers(plan, shape);

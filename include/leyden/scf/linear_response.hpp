@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/scf/field_operator.hpp>
+#include <leyden/scf/krylov.hpp>
+#include <leyden/scf/law_sum.hpp>
+#include <leyden/scf/local_inverse.hpp>
+#include <leyden/scf/outcome.hpp>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+#include <Eigen/LU>
+
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// Groups of atoms whose charge is prescribed; each has its own Fermi level.
+struct ChargeConstraints {
+  std::vector<int> group;      // (n) index of the constraint, −1: the atom's charge is free
+  std::vector<double> charge;  // e, of each group
+
+  std::size_t size() const { return charge.size(); }
+};
+
+/// Memory of LinearResponse, kept between solves.
+template <std::floating_point R>
+struct LinearResponseMemory {
+  using Matrix = Eigen::Matrix<R, Eigen::Dynamic, Eigen::Dynamic>;
+  bool dense = false;
+  bool prepared = false;           // K and the preconditioner are those of this structure
+  std::vector<R> coulomb;          // (n·size)²: K
+  std::vector<R> matrix;           // (n·size)²: M, then its Cholesky factor
+  Eigen::PartialPivLU<Matrix> lu;  // of M, where M is not symmetric
+  LocalInverse<R> local;
+  KrylovMemory<R> krylov;
+  std::vector<R> columns, rows;        // (groups·n·size): a_g, n_g
+  std::vector<R> shifted_columns;      // (groups·n·size): M⁻¹a_g, or ≈
+  std::vector<R> gram, bare, shifted;  // (groups²) and inverses
+  std::vector<R> field, other, image, rhs, full, start, excess, small;  // scratch
+  std::vector<R> scratch;                                               // of the field operator
+  int applications = 0;
+};
+
+/// The equations of the self-consistent density, linearised: what a Newton step, an adjoint and a
+/// derivative along a direction all solve,
+///
+///     M x + Σ_g a_g ν_g = b,   n_g·x = c_g,
+///
+/// with n_g the charge of group g and
+///
+///     energies:           M = ∂²φ/∂p² + η + K          a_g = n_g
+///     responses, maps:    M = I − A (P + η)            a_g = −A ∂f/∂μ_g,   A = ∂p/∂f
+///
+/// or their transpose (a and n change places). Dense factors for few unknowns, else Krylov
+/// iterations: conjugate gradients for energies, GMRES for others, preconditioned by LocalInverse.
+/// A group whose charge does not respond (a_g ≈ 0) has no equation for its ν: it is zero.
+template <class Law, class S, std::floating_point R>
+class LinearResponse {
+  static constexpr bool energy = Law::form == LawForm::energy;
+
+ public:
+  LinearResponse(const LawSum<Law>& sum, const FieldOperator<S, R>& field,
+                 const std::vector<R>& hardness, const ChargeConstraints& constraints,
+                 LinearResponseMemory<R>& memory)
+      : sum_(sum), field_(field), hardness_(hardness), constraints_(constraints), m_(memory) {}
+
+  std::size_t unknowns() const { return sum_.atoms * sum_.out; }
+
+  /// The field of a density change: Px, with hardness.
+  void field(std::span<const R> x, std::span<R> f) const {
+    field_.apply(x, f);
+    ++m_.applications;
+    if (!hardness_.empty())
+      for (std::size_t i = 0; i < x.size(); ++i) f[i] += hardness_[i] * x[i];
+  }
+  void field_transpose(std::span<const R> f, std::span<R> x) const {
+    field_.transpose(f, x);
+    ++m_.applications;
+    if (!hardness_.empty())
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] += hardness_[i] * f[i];
+  }
+
+  /// y = M x, or Mᵀ x.
+  void apply(const LawBlocks<R>& blocks, std::span<const R> x, std::span<R> y,
+             bool transpose) const {
+    if constexpr (energy) {
+      field(x, y);
+      blocks.apply(sum_.bonds, x.data(), y.data(), false);
+    } else {
+      m_.field.assign(sum_.atoms * sum_.in, R(0));
+      if (transpose) {
+        blocks.apply(sum_.bonds, x.data(), m_.field.data(), true);
+        field_transpose(m_.field, y);
+        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - y[i];
+      } else {
+        field(x, m_.field);
+        m_.other.assign(x.size(), R(0));
+        blocks.apply(sum_.bonds, m_.field.data(), m_.other.data(), false);
+        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - m_.other[i];
+      }
+    }
+  }
+
+  /// Takes the linearisation at a density. K and the preconditioner are made once per structure
+  /// (until memory.prepared is reset). Returns false when a dense matrix of an energy is not
+  /// positive definite.
+  bool factorize(const LawBlocks<R>& blocks, const S& solver,
+                 const typename S::template Plan<R>& plan, const Geometry<R>& geometry,
+                 std::span<const double> widths, std::span<const double> receiver,
+                 const ScfOptions& options);
+
+  /// Solves for x (unknowns; its values are not used) and ν (groups) to the absolute residual
+  /// `tolerance` (Krylov; a dense solve is as good as rounding allows).
+  KrylovResult solve(const LawBlocks<R>& blocks, std::span<const R> b, std::span<const R> c,
+                     std::span<R> x, std::span<R> nu, bool transpose, R tolerance,
+                     const ScfOptions& options) const;
+
+  /// Turns the residual b − Mx of an iterate into a step that leads to the charges c, and sets ν.
+  void border(std::span<R> residual, std::span<const R> x, std::span<const R> c, std::span<R> nu,
+              bool transpose) const {
+    const std::vector<R>& columns = transpose ? m_.rows : m_.columns;
+    const std::vector<R>& rows = transpose ? m_.columns : m_.rows;
+    invert_gram(rows, columns, m_.bare);
+    m_.start.assign(c.begin(), c.end());
+    for (std::size_t g = 0; g < constraints_.size(); ++g)
+      for (std::size_t i = 0; i < x.size(); ++i) m_.start[g] -= rows[g * x.size() + i] * x[i];
+    std::fill(nu.begin(), nu.end(), R(0));
+    impose(residual, rows, columns, m_.bare, m_.start, nu);
+  }
+
+ private:
+  using Matrix = typename LinearResponseMemory<R>::Matrix;
+
+  void fill_borders(const LawBlocks<R>& blocks) const;
+  void dense_solve(std::span<R> x, bool transpose) const;
+  /// The inverse of the small matrix left·right of the groups; groups that do not respond get
+  /// zeros.
+  void invert_gram(const std::vector<R>& left, const std::vector<R>& right,
+                   std::vector<R>& inverse) const;
+  /// x ← x − right · inverse · (left·x − c)
+  void impose(std::span<R> x, const std::vector<R>& left, const std::vector<R>& right,
+              const std::vector<R>& inverse, std::span<const R> c, std::span<R> nu) const;
+
+  const LawSum<Law>& sum_;
+  const FieldOperator<S, R>& field_;
+  const std::vector<R>& hardness_;  // (unknowns), or empty
+  const ChargeConstraints& constraints_;
+  LinearResponseMemory<R>& m_;
+};
+
+template <class Law, class S, std::floating_point R>
+void LinearResponse<Law, S, R>::fill_borders(const LawBlocks<R>& blocks) const {
+  const std::size_t n = unknowns(), groups = constraints_.size();
+  m_.rows.assign(groups * n, R(0));
+  m_.columns.assign(groups * n, R(0));
+  for (std::size_t i = 0; i < sum_.atoms; ++i)
+    if (constraints_.group[i] >= 0)
+      m_.rows[static_cast<std::size_t>(constraints_.group[i]) * n + i * sum_.out] = R(1);
+  if constexpr (energy) {
+    m_.columns = m_.rows;
+  } else {
+    for (std::size_t g = 0; g < groups; ++g) {
+      m_.field.assign(sum_.atoms * sum_.in, R(0));
+      for (std::size_t i = 0; i < sum_.atoms; ++i)
+        if (constraints_.group[i] == static_cast<int>(g))
+          for (std::size_t k = 0; k < sum_.in; k += sum_.out) m_.field[i * sum_.in + k] = R(-1);
+      blocks.apply(sum_.bonds, m_.field.data(), m_.columns.data() + g * n, false);
+    }
+  }
+}
+
+template <class Law, class S, std::floating_point R>
+bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& solver,
+                                          const typename S::template Plan<R>& plan,
+                                          const Geometry<R>& geometry,
+                                          std::span<const double> widths,
+                                          std::span<const double> receiver,
+                                          const ScfOptions& options) {
+  const bool first = !m_.prepared;
+  m_.prepared = true;
+  const std::size_t n = unknowns();
+  fill_borders(blocks);
+  // A Cholesky factor costs a quarter of LU with its matrix product: three times the unknowns.
+  const std::size_t limit = static_cast<std::size_t>(std::max(options.dense_limit, 0)) *
+                            (energy ? std::size_t(3) : std::size_t(1));
+  m_.dense = field_.own() && n <= limit;
+  if (!m_.dense) {
+    if (first)
+      m_.local.build(geometry, sum_, blocks, hardness_, widths, receiver,
+                     typename LocalInverse<R>::Options{});
+    return true;
+  }
+  if (first) {
+    m_.coulomb.resize(n * n);
+    solver.template assemble<R>(plan, std::span<R>(m_.coulomb));
+    if (!hardness_.empty())
+      for (std::size_t i = 0; i < n; ++i) m_.coulomb[i * n + i] += hardness_[i];
+  }
+  const std::size_t size = sum_.out;
+  const auto for_each_block = [&](auto&& visit) {
+    // visit(row atom, column atom, block, row offset, column offset, width)
+    for (std::size_t i = 0; i < sum_.atoms; ++i)
+      visit(i, i, blocks.atoms.data() + i * size * size, std::size_t(0), std::size_t(0), size);
+    if (blocks.bonds.empty()) return;
+    for (std::size_t b = 0; b < sum_.bonds.size(); ++b) {
+      const std::size_t at[2] = {sum_.bonds.from(b), sum_.bonds.to(b)};
+      for (std::size_t r = 0; r < 2; ++r)
+        for (std::size_t q = 0; q < 2; ++q)
+          visit(at[r], at[q], blocks.bonds.data() + b * 4 * size * size, r * size, q * size,
+                2 * size);
+    }
+  };
+  const Eigen::Index rows = static_cast<Eigen::Index>(n);
+  if constexpr (energy) {
+    m_.matrix = m_.coulomb;
+    for_each_block([&](std::size_t i, std::size_t j, const R* block, std::size_t r, std::size_t q,
+                       std::size_t width) {
+      for (std::size_t a = 0; a < size; ++a)
+        for (std::size_t b = 0; b < size; ++b)
+          m_.matrix[(i * size + a) * n + j * size + b] += block[(r + a) * width + q + b];
+    });
+    // Along a prescribed charge the matrix may be singular (a periodic K without hardness); what is
+    // added there changes nothing but ν.
+    if (constraints_.size() > 0) {
+      R shift = 0;
+      for (std::size_t i = 0; i < sum_.atoms; ++i)
+        shift = std::max(shift, m_.matrix[i * size * n + i * size]);
+      for (std::size_t g = 0; g < constraints_.size(); ++g)
+        for (std::size_t i = 0; i < sum_.atoms; ++i)
+          for (std::size_t j = 0; j < sum_.atoms; ++j)
+            if (constraints_.group[i] == static_cast<int>(g) &&
+                constraints_.group[j] == static_cast<int>(g))
+              m_.matrix[i * size * n + j * size] += shift / static_cast<R>(sum_.atoms);
+    }
+    Eigen::Map<Matrix> a(m_.matrix.data(), rows, rows);
+    // LLT of a reference keeps the factor where the matrix was. (For large matrices Eigen's
+    // products take their packing buffers from malloc; nothing else is allocated.)
+    const Eigen::LLT<Eigen::Ref<Matrix>> factor(a);
+    if (factor.info() != Eigen::Success) return false;
+  } else {
+    m_.matrix.assign(n * n, R(0));
+    for (std::size_t i = 0; i < n; ++i) m_.matrix[i * n + i] = R(1);
+    for_each_block([&](std::size_t i, std::size_t j, const R* block, std::size_t r, std::size_t q,
+                       std::size_t width) {
+      for (std::size_t a = 0; a < size; ++a)
+        for (std::size_t b = 0; b < size; ++b) {
+          const R x = block[(r + a) * width + q + b];
+          if (x == R(0)) continue;
+          R* to = m_.matrix.data() + (i * size + a) * n;
+          const R* from = m_.coulomb.data() + (j * size + b) * n;
+          for (std::size_t k = 0; k < n; ++k) to[k] -= x * from[k];
+        }
+    });
+    // Row-major here, column-major there: the factor is that of Mᵀ.
+    m_.lu.compute(Eigen::Map<const Matrix>(m_.matrix.data(), rows, rows));
+  }
+  return true;
+}
+
+template <class Law, class S, std::floating_point R>
+void LinearResponse<Law, S, R>::dense_solve(std::span<R> x, bool transpose) const {
+  const Eigen::Index n = static_cast<Eigen::Index>(x.size());
+  Eigen::Map<Eigen::Matrix<R, Eigen::Dynamic, 1>> b(x.data(), n);
+  if constexpr (energy) {
+    const Eigen::Map<const Matrix> factor(m_.matrix.data(), n, n);
+    factor.template triangularView<Eigen::Lower>().solveInPlace(b);
+    factor.transpose().template triangularView<Eigen::Upper>().solveInPlace(b);
+  } else if (transpose) {
+    // L U = P Mᵀ, in place: no temporary.
+    const auto& order = m_.lu.permutationP().indices();
+    m_.other.assign(x.begin(), x.end());
+    for (Eigen::Index i = 0; i < n; ++i) b[order[i]] = m_.other[static_cast<std::size_t>(i)];
+    m_.lu.matrixLU().template triangularView<Eigen::UnitLower>().solveInPlace(b);
+    m_.lu.matrixLU().template triangularView<Eigen::Upper>().solveInPlace(b);
+  } else {
+    m_.lu.matrixLU().transpose().template triangularView<Eigen::Lower>().solveInPlace(b);
+    m_.lu.matrixLU().transpose().template triangularView<Eigen::UnitUpper>().solveInPlace(b);
+    const auto& order = m_.lu.permutationP().indices();
+    m_.other.assign(x.begin(), x.end());
+    for (Eigen::Index i = 0; i < n; ++i) b[i] = m_.other[static_cast<std::size_t>(order[i])];
+  }
+}
+
+template <class Law, class S, std::floating_point R>
+void LinearResponse<Law, S, R>::invert_gram(const std::vector<R>& left, const std::vector<R>& right,
+                                            std::vector<R>& inverse) const {
+  const std::size_t groups = constraints_.size(), n = unknowns();
+  m_.gram.assign(groups * groups, R(0));
+  inverse.assign(groups * groups, R(0));
+  R scale = 0;
+  for (std::size_t g = 0; g < groups; ++g)
+    for (std::size_t h = 0; h < groups; ++h) {
+      R sum = 0;
+      for (std::size_t i = 0; i < n; ++i) sum += left[g * n + i] * right[h * n + i];
+      m_.gram[g * groups + h] = sum;
+      scale = std::max(scale, std::abs(sum));
+    }
+  // Groups without response: a softness that is rounding beside one e/V per atom.
+  const R tiny = std::max(scale * R(1e-12), R(1e-12));
+  if (groups == 1) {
+    inverse[0] = std::abs(m_.gram[0]) > tiny ? R(1) / m_.gram[0] : R(0);
+    return;
+  }
+  for (std::size_t h = 0; h < groups; ++h) {
+    std::vector<R>& a = m_.small;
+    a.assign(groups * groups + groups, R(0));
+    for (std::size_t g = 0; g < groups; ++g)
+      for (std::size_t k = 0; k < groups; ++k) a[g * groups + k] = m_.gram[g * groups + k];
+    for (std::size_t g = 0; g < groups; ++g)
+      if (std::abs(m_.gram[g * groups + g]) <= tiny) {
+        for (std::size_t k = 0; k < groups; ++k) a[g * groups + k] = a[k * groups + g] = R(0);
+        a[g * groups + g] = R(1);
+      }
+    R* rhs = a.data() + groups * groups;
+    rhs[h] = std::abs(m_.gram[h * groups + h]) > tiny ? R(1) : R(0);
+    if (!detail::eliminate(groups, a.data(), rhs)) continue;
+    for (std::size_t g = 0; g < groups; ++g) inverse[g * groups + h] = rhs[g];
+  }
+}
+
+template <class Law, class S, std::floating_point R>
+void LinearResponse<Law, S, R>::impose(std::span<R> x, const std::vector<R>& left,
+                                       const std::vector<R>& right, const std::vector<R>& inverse,
+                                       std::span<const R> c, std::span<R> nu) const {
+  const std::size_t groups = constraints_.size(), n = unknowns();
+  // All excesses first: each correction changes the charges of the others.
+  std::vector<R>& excess = m_.excess;
+  excess.resize(groups);
+  for (std::size_t g = 0; g < groups; ++g) {
+    excess[g] = c.empty() ? R(0) : -c[g];
+    for (std::size_t i = 0; i < n; ++i) excess[g] += left[g * n + i] * x[i];
+  }
+  for (std::size_t g = 0; g < groups; ++g) {
+    R shift = 0;
+    for (std::size_t h = 0; h < groups; ++h) shift += inverse[g * groups + h] * excess[h];
+    if (!nu.empty()) nu[g] += shift;
+    for (std::size_t i = 0; i < n; ++i) x[i] -= shift * right[g * n + i];
+  }
+}
+
+template <class Law, class S, std::floating_point R>
+KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::span<const R> b,
+                                              std::span<const R> c, std::span<R> x, std::span<R> nu,
+                                              bool transpose, R tolerance,
+                                              const ScfOptions& options) const {
+  const std::size_t n = unknowns(), groups = constraints_.size();
+  const std::vector<R>& columns = transpose ? m_.rows : m_.columns;
+  const std::vector<R>& rows = transpose ? m_.columns : m_.rows;
+  std::fill(nu.begin(), nu.end(), R(0));
+  if (m_.dense) {
+    m_.shifted_columns = columns;
+    for (std::size_t g = 0; g < groups; ++g)
+      dense_solve(std::span<R>(m_.shifted_columns).subspan(g * n, n), transpose);
+    invert_gram(rows, m_.shifted_columns, m_.shifted);
+    std::copy(b.begin(), b.end(), x.begin());
+    dense_solve(x, transpose);
+    // The second round takes away the rounding error of the first, so that charges are exact.
+    for (int round = 0; round < 2; ++round) impose(x, rows, m_.shifted_columns, m_.shifted, c, nu);
+    KrylovResult result;
+    result.converged = true;
+    for (R value : x) result.converged = result.converged && std::isfinite(value);
+    return result;
+  }
+
+  // Bare projections: Π = 1 − a (n·a)⁻¹ nᵀ takes the borders out of the equations, so that one
+  // Krylov solve on n·x = 0 gives all; the preconditioner maps into that space.
+  invert_gram(rows, columns, m_.bare);
+  const auto project = [&](std::span<R> y) { impose(y, rows, columns, m_.bare, {}, {}); };
+  m_.shifted_columns.resize(groups * n);
+  for (std::size_t g = 0; g < groups; ++g)
+    m_.local.apply(std::span<const R>(columns).subspan(g * n, n),
+                   std::span<R>(m_.shifted_columns).subspan(g * n, n), transpose);
+  invert_gram(rows, m_.shifted_columns, m_.shifted);
+  const auto precondition = [&](std::span<const R> in, std::span<R> out) {
+    m_.local.apply(in, out, transpose);
+    impose(out, rows, m_.shifted_columns, m_.shifted, {}, {});
+  };
+  // The part of x that the charges prescribe.
+  std::fill(x.begin(), x.end(), R(0));
+  m_.rhs.assign(b.begin(), b.end());
+  bool prescribed = false;
+  for (R value : c) prescribed = prescribed || value != R(0);
+  m_.start.assign(n, R(0));
+  if (prescribed) {
+    impose(m_.start, rows, columns, m_.bare, c, {});
+    m_.image.resize(n);
+    apply(blocks, m_.start, m_.image, transpose);
+    for (std::size_t i = 0; i < n; ++i) m_.rhs[i] -= m_.image[i];
+  }
+  m_.full = m_.rhs;
+  KrylovResult result;
+  if constexpr (energy) {
+    result = conjugate_gradients<R>(
+        [&](std::span<const R> in, std::span<R> out) { apply(blocks, in, out, false); },
+        precondition, project, m_.rhs, x, tolerance, options.krylov_iterations, m_.krylov);
+  }
+  if (!energy || !result.converged) {
+    if (energy) std::fill(x.begin(), x.end(), R(0));  // not positive: GMRES does not mind
+    project(m_.rhs);
+    result = gmres<R>(
+        [&](std::span<const R> in, std::span<R> out) {
+          apply(blocks, in, out, transpose);
+          project(out);
+        },
+        precondition, std::span<const R>(m_.rhs), x, tolerance, options.krylov_iterations, 60,
+        m_.krylov);
+  }
+  // ν = (n·a)⁻¹ n·(b − M x), and the exact charges.
+  m_.image.resize(n);
+  if (groups > 0) {
+    apply(blocks, x, m_.image, transpose);
+    for (std::size_t i = 0; i < n; ++i) m_.image[i] = m_.full[i] - m_.image[i];
+    impose(m_.image, rows, columns, m_.bare, {}, nu);
+  }
+  for (std::size_t i = 0; i < n; ++i) x[i] += m_.start[i];
+  return result;
+}
+
+}  // namespace leyden::inline LEYDEN_ABI
