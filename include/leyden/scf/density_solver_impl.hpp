@@ -3,11 +3,17 @@
 
 #include <leyden/scf/density_solver.hpp>
 
+#include <cstdio>
 #include <limits>
 
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
+inline std::string scientific(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2e", x);
+  return text;
+}
 template <class R>
 R largest(std::span<const R> x) {
   R most = 0;
@@ -123,13 +129,13 @@ void DensitySolver<Law, S, R>::solve() {
     m_.before_previous.clear();
   }
   if (out.status != ScfStatus::converged && options_.throw_on_failure)
-    throw ConvergenceError("self-consistent charges: " + std::string(to_string(out.status)) +
-                           " after " + std::to_string(out.iterations) + " iterations, residual " +
-                           std::to_string(out.residual) + " where " +
-                           std::to_string(options_.tolerance) +
-                           " is asked for; allow more iterations or another method, check that no "
-                           "two atoms coincide and that the charge can be held, or set "
-                           "throw_on_failure to false and look at the outcome");
+    throw ConvergenceError(
+        "self-consistent charges: " + std::string(to_string(out.status)) + " after " +
+        std::to_string(out.iterations) + " iterations, residual " +
+        detail::scientific(out.residual) + " where " + detail::scientific(options_.tolerance) +
+        " is asked for; allow more iterations or another method, check that no two atoms coincide "
+        "and that the charge can be held, or set throw_on_failure to false and look at the "
+        "outcome");
 }
 
 template <class Law, class S, std::floating_point R>
