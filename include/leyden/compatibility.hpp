@@ -34,7 +34,8 @@ consteval Misfit misfit() {
     constexpr bool solver = !std::same_as<S, NoElectrostatics>;
     if (!charges && solver) return Misfit::solver_without_charges;
     if (charges && !solver) return Misfit::charges_without_solver;
-    if (charges && !ExplicitChargeModel<Q> && !SelfConsistentChargeModel<Q>)
+    if (charges && !ExplicitChargeModel<Q> && !SelfConsistentChargeModel<Q> &&
+        !RecursiveChargeModel<Q>)
       return Misfit::site_functions_missing;
     // What a policy does not state at compile time is checked when the potential is built.
     if constexpr (requires { D::feature_l_max; })

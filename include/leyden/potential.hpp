@@ -33,11 +33,37 @@ struct Prediction {
   /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
   /// and on the choice of images when periodic (a field's energy is not −E·dipole where it jumps).
   Vector3<double> dipole{};
+  /// e Å: −∂E/∂(external field), set when forces are asked for. The dipole of open directions;
+  /// along repeating ones the branch of the images as given, or as the field's jump cuts them.
+  Vector3<double> polarization{};
+  std::vector<double> potentials;  ///< (n·(l_max+1)²) Kp [V, V/Å]: what the density makes
   /// V, of models that have one: μ = −dE/dQ. At a prescribed Fermi level that one, and the energy
   /// is the grand potential E + μQ.
   std::optional<double> fermi_level;
   std::vector<double> group_fermi_levels;  ///< V, of the structure's charge groups
   ScfOutcome scf;                          ///< of self-consistent models
+};
+
+/// A direction in all inputs of a potential at once; what is empty or zero stays as it is.
+struct Direction {
+  std::vector<Vector3<double>> displacement;  // (n) Å
+  Matrix3<double> strain{};                   // symmetric: r → r + r ε
+  Vector3<double> external_field{};           // V/Å
+  std::vector<double> applied_potential;      // (n) V
+  double total_charge = 0.0;                  // e, of the structure without its groups
+  double fermi_level = 0.0;                   // V, where one is prescribed
+};
+
+/// The exact derivative of a prediction along a direction.
+struct DirectionalDerivative {
+  double energy = 0.0;
+  std::vector<Vector3<double>> forces;  // (n)
+  Matrix3<double> stress{};             // of structures that repeat in all directions
+  std::vector<double> charges;          // (n)
+  std::vector<double> multipoles;       // (n·(l_max+1)²)
+  std::vector<double> potentials;       // (n·(l_max+1)²) Kp: V, V/Å
+  Vector3<double> polarization{};       // e Å, of −∂E/∂(field), see Prediction
+  std::optional<double> fermi_level;    // V
 };
 
 /// ∂L/∂(each prediction) of a scalar L. An empty vector stands for zeros.
@@ -63,12 +89,27 @@ struct LawOfModel<Q> {
 template <class Q>
 using LawOf = typename LawOfModel<Q>::type;
 
+struct NoTape {};
+template <class Q, Number T>
+struct RecursionTape {
+  using type = NoTape;
+};
+template <RecursiveChargeModel Q, Number T>
+struct RecursionTape<Q, T> {
+  using type = typename Q::template Tape<T>;
+};
+template <class Q, Number T>
+using RecursionTapeOf = typename RecursionTape<Q, T>::type;
+
 /// All memory of one evaluation in number type T.
 template <class D, class Q, class S, Number T>
 struct EvaluationState {
   Geometry<T> geometry;
   typename D::template Tape<T> tape;
   typename S::template Plan<T> plan;
+  Vector3<T> external_field{};  // V/Å
+  Vector3<T> external_field_bar{};
+  RecursionTapeOf<Q, T> recursion;       // recursive models
   SelfConsistencyTape<LawOf<Q>, T> scf;  // self-consistent models
   std::vector<T> multipoles;             // (n·size) p
   std::vector<T> own_potential;          // (n·size) Kp
@@ -132,6 +173,7 @@ class Potential {
     std::vector<double> widths;                 // (n) Å
     std::vector<Vector3<double>> displacement;  // (n) tangent of the positions
     Prediction prediction;
+    DirectionalDerivative derivative;
     detail::EvaluationState<D, Q, S, real_type> real;
     detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
     std::vector<real_type> real_extra;        // (n·size)
@@ -166,6 +208,14 @@ class Potential {
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties = {}) const;
 
+  /// The derivative of the prediction along a direction, exact: the evaluation and its adjoint on
+  /// dual numbers, with one more linear solve where charges are self-consistent. The basis of all
+  /// response properties (observables.hpp). The reference lives in the workspace.
+  /// @throws as evaluate(), and InputError for a direction of a wrong size.
+  const DirectionalDerivative& directional_derivative(const Structure& structure,
+                                                      const Direction& direction,
+                                                      Workspace& workspace) const;
+
   /// Adds dL/dθ to `gradient` (layout().size()) for a loss L whose derivatives by the predictions
   /// are given. Exact also through forces, stress and equilibrated charges: one adjoint pass on
   /// dual numbers (on real ones when neither forces nor stress have a cotangent).
@@ -181,26 +231,42 @@ class Potential {
   static constexpr bool self_consistent_ = SelfConsistentChargeModel<Q>;
   static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
 
-  static bool has_field(const Structure& structure) {
-    return !(structure.external_field == Vector3<double>{});
+  template <Number T>
+  static bool has_field(const State<T>& state) {
+    bool any = false;
+    for (int j = 0; j < 3; ++j)
+      any =
+          any || value_of(state.external_field[j]) != 0 || tangent_of(state.external_field[j]) != 0;
+    return any;
   }
+  static constexpr FieldImages field_images_ = [] {
+    if constexpr (requires { Q::field_images; })
+      return Q::field_images;
+    else
+      return FieldImages::between_planes;
+  }();
   void start(const Structure& structure, Workspace& workspace) const;
   /// h, p and what the energy needs of p; the geometry stands.
   template <Number T>
-  void forward(const Structure& structure, Workspace& workspace, State<T>& state) const;
+  void forward(const Structure& structure, Workspace& workspace, State<T>& state,
+               const Direction* direction = nullptr) const;
   /// Cotangents of features, geometry (if `geometry`) and parameters (if not empty).
   template <Number T>
   void backward(const Structure& structure, Workspace& workspace, State<T>& state,
                 const detail::ExtraCotangents<T>& bar, bool geometry,
                 std::span<T> parameter_gradient) const;
+  /// Stress from dE/dε, in T.
+  template <Number T>
+  static Matrix3<T> stress_of(const State<T>& state);
   template <Number T>
   ChargeInput<T> charge_input(const Structure& structure, const Workspace& workspace,
                               const State<T>& state) const;
   /// v_ext: the field, applied potentials and prescribed Fermi levels.
   template <Number T>
-  void fill_external(const Structure& structure, State<T>& state) const;
+  void fill_external(const Structure& structure, State<T>& state, const Direction* direction) const;
   /// Which charges are prescribed, and the net charge that the solver has to expect.
-  double fill_constraints(const Structure& structure, ChargeConstraints& constraints) const;
+  double fill_constraints(const Structure& structure, ChargeConstraints& constraints,
+                          const Direction* direction) const;
   /// Calls f with the engine of this structure.
   template <Number T, class F>
   void with_engine(Workspace& workspace, State<T>& state, F&& f) const;

@@ -78,7 +78,8 @@ ChargeInput<T> Potential<D, Q, S>::charge_input(const Structure& structure,
 
 template <class D, class Q, class S>
 double Potential<D, Q, S>::fill_constraints(const Structure& structure,
-                                            ChargeConstraints& constraints) const {
+                                            ChargeConstraints& constraints,
+                                            const Direction* direction) const {
   const std::size_t n = structure.size();
   bool free_charge = structure.fermi_level.has_value();
   for (const ChargeGroup& group : structure.groups)
@@ -135,18 +136,23 @@ double Potential<D, Q, S>::fill_constraints(const Structure& structure,
     constraints.charge.erase(constraints.charge.begin());
     for (int& g : constraints.group) g = g > 0 ? g - 1 : g;
   }
+  constraints.tangent.assign(direction ? constraints.charge.size() : 0, 0.0);
+  if (direction && !structure.fermi_level && !constraints.tangent.empty() &&
+      constraints.charge.size() > structure.groups.size())
+    constraints.tangent[0] = direction->total_charge;
   return free_charge ? std::numeric_limits<double>::quiet_NaN() : net;
 }
 
 template <class D, class Q, class S>
 template <Number T>
-void Potential<D, Q, S>::fill_external(const Structure& structure, State<T>& state) const {
+void Potential<D, Q, S>::fill_external(const Structure& structure, State<T>& state,
+                                       const Direction* direction) const {
   using R = RealOf<T>;
   const std::size_t n = structure.size();
   state.external.assign(n * size_, T(R(0)));
-  if (has_field(structure))
-    external_potential<T>(state.geometry, structure.external_field, structure.field_jump, Q::l_max,
-                          state.external);
+  if (has_field(state))
+    external_potential<T>(state.geometry, state.external_field, structure.field_jump, Q::l_max,
+                          state.external, default_field_clearance, field_images_);
   if (!structure.applied_potential.empty()) {
     if (structure.applied_potential.size() != n)
       throw InputError("Potential: " + std::to_string(structure.applied_potential.size()) +
@@ -155,11 +161,18 @@ void Potential<D, Q, S>::fill_external(const Structure& structure, State<T>& sta
     for (std::size_t i = 0; i < n; ++i)
       state.external[i * size_] += T(static_cast<R>(structure.applied_potential[i]));
   }
+  if constexpr (is_dual_v<T>)
+    if (direction)
+      for (std::size_t i = 0; i < direction->applied_potential.size(); ++i)
+        state.external[i * size_].tangent += static_cast<R>(direction->applied_potential[i]);
   if constexpr (self_consistent_) {
     // A prescribed Fermi level is a potential on every charge: the energy with it is the grand
     // potential E + μQ, and nothing else changes.
     std::vector<T>& level = state.external_bar;  // scratch here
-    level.assign(n, T(static_cast<R>(structure.fermi_level.value_or(0.0))));
+    T own(static_cast<R>(structure.fermi_level.value_or(0.0)));
+    if constexpr (is_dual_v<T>)
+      if (direction && structure.fermi_level) own.tangent = static_cast<R>(direction->fermi_level);
+    level.assign(n, own);
     for (const ChargeGroup& group : structure.groups)
       for (int atom : group.atoms)
         level[static_cast<std::size_t>(atom)] = T(static_cast<R>(group.fermi_level.value_or(0.0)));
@@ -190,17 +203,22 @@ void Potential<D, Q, S>::with_engine(Workspace& workspace, State<T>& state, F&& 
 
 template <class D, class Q, class S>
 template <Number T>
-void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspace,
-                                 State<T>& state) const {
+void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspace, State<T>& state,
+                                 const Direction* direction) const {
+  state.external_field = vector_cast<T>(vector_cast<RealOf<T>>(structure.external_field));
+  if constexpr (is_dual_v<T>)
+    if (direction)
+      for (int j = 0; j < 3; ++j)
+        state.external_field[j].tangent = static_cast<RealOf<T>>(direction->external_field[j]);
   descriptor_.forward(state.geometry, state.tape);
   if constexpr (size_ > 0) {
     using R = RealOf<T>;
     const std::size_t n = structure.size() * size_;
-    double charge = fill_constraints(structure, state.scf.density.constraints);
+    double charge = fill_constraints(structure, state.scf.density.constraints, direction);
     state.multipoles.resize(n);
     state.own_potential.resize(n);
     state.site_energies.assign(structure.size(), T(R(0)));
-    fill_external(structure, state);
+    fill_external(structure, state, direction);
 
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     // Solvers judge the charge that there is: a model that does not conserve it makes its own.
@@ -237,6 +255,10 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
                                     std::span<T>(state.own_potential));
       });
     } else {
+      if constexpr (RecursiveChargeModel<Q>)
+        charge_model_.template forward<T>(input, solver_, state.plan,
+                                          std::span<T>(state.multipoles),
+                                          std::span<T>(state.site_energies), state.recursion);
       solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
                                 std::span<T>(state.own_potential));
     }
@@ -250,12 +272,14 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
                                   std::span<T> parameter_gradient) const {
   using R = RealOf<T>;
   if (geometry) state.gradient.reset(structure.size());
+  state.external_field_bar = {};
   if constexpr (size_ > 0) {
     const std::size_t n = state.multipoles.size();
     const std::span<const T> p = state.multipoles;
     state.edge_bar.assign(geometry ? state.geometry.vector.size() : 0, Vector3<T>{});
     const InputCotangents<T> input_bar{state.tape.feature_cotangents, state.edge_bar,
-                                       parameter_gradient, geometry ? &state.gradient : nullptr};
+                                       parameter_gradient, geometry ? &state.gradient : nullptr,
+                                       geometry ? &state.external_field_bar : nullptr};
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     // dE/d(v_ext) at fixed multipoles, and whatever else reaches the multipoles through it.
     state.external_bar.resize(n);
@@ -301,7 +325,12 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
         state.multipole_bar[i] = bar.energy * (state.own_potential[i] + state.external[i]);
         if (!bar.multipoles.empty()) state.multipole_bar[i] += bar.multipoles[i];
       }
-      charge_model_.pullback(input, std::span<const T>(state.multipole_bar), input_bar);
+      if constexpr (RecursiveChargeModel<Q>)
+        charge_model_.template backward<T>(input, solver_, state.plan,
+                                           std::span<const T>(state.multipole_bar), bar.energy,
+                                           state.recursion, input_bar);
+      else
+        charge_model_.pullback(input, std::span<const T>(state.multipole_bar), input_bar);
       if (geometry)
         solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
                                               state.gradient);
@@ -309,10 +338,14 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
     if (geometry) {
       add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar),
                         state.gradient);
-      if (has_field(structure))
-        external_potential_gradient<T>(
-            state.geometry, structure.external_field, structure.field_jump, Q::l_max,
-            std::span<const T>(state.external_bar), T(R(1)), state.gradient);
+      const std::span<const T> q = state.external_bar;
+      if (has_field(state))
+        external_potential_gradient<T>(state.geometry, state.external_field, structure.field_jump,
+                                       Q::l_max, q, T(R(1)), state.gradient,
+                                       default_field_clearance, field_images_);
+      external_potential_field_gradient<T>(state.geometry, state.external_field,
+                                           structure.field_jump, Q::l_max, q,
+                                           state.external_field_bar, 0.0, field_images_);
     }
   }
   descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
@@ -352,9 +385,11 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   if constexpr (size_ > 0) {
     out.charges.resize(n);
     out.multipoles.resize(n * size_);
+    out.potentials.resize(n * size_);
     for (std::size_t k = 0; k < n * size_; ++k) {
       const double p = static_cast<double>(state.multipoles[k]);
       out.multipoles[k] = p;
+      out.potentials[k] = static_cast<double>(state.own_potential[k]);
       out.atomic_energies[k / size_] += p * (0.5 * static_cast<double>(state.own_potential[k]) +
                                              static_cast<double>(state.external[k]));
     }
@@ -392,14 +427,90 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
     out.forces[i] = -vector_cast<double>(state.gradient.positions[i]);
   out.stress = {};
   if (properties.stress) {
-    const double volume = std::abs(determinant(structure.cell.vectors));
-    for (int a = 0; a < 3; ++a)
-      for (int b = 0; b < 3; ++b)
-        out.stress(a, b) = 0.5 *
-                           (static_cast<double>(state.gradient.strain(a, b)) +
-                            static_cast<double>(state.gradient.strain(b, a))) /
-                           volume;
+    const auto stress = stress_of(state);
+    for (std::size_t k = 0; k < 9; ++k) out.stress.data[k] = static_cast<double>(stress.data[k]);
   }
+  out.polarization = {};
+  if (size_ > 0 && (properties.forces || properties.stress))
+    out.polarization = -vector_cast<double>(state.external_field_bar);
+}
+
+template <class D, class Q, class S>
+template <Number T>
+Matrix3<T> Potential<D, Q, S>::stress_of(const State<T>& state) {
+  T volume = determinant(state.geometry.cell);
+  if (volume < T(RealOf<T>(0))) volume = -volume;
+  Matrix3<T> stress;
+  for (int a = 0; a < 3; ++a)
+    for (int b = 0; b < 3; ++b)
+      stress(a, b) =
+          (state.gradient.strain(a, b) + state.gradient.strain(b, a)) * RealOf<T>(0.5) / volume;
+  return stress;
+}
+
+template <class D, class Q, class S>
+const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
+    const Structure& structure, const Direction& direction, Workspace& workspace) const {
+  using R = real_type;
+  using T = Dual<R>;
+  const std::size_t n = structure.size();
+  const auto check = [&](std::size_t given, const char* what) {
+    if (given != 0 && given != n)
+      throw InputError("Potential::directional_derivative: " + std::to_string(given) + " " + what +
+                       " are given for " + std::to_string(n) +
+                       " atoms; give one per atom, or none");
+  };
+  check(direction.displacement.size(), "displacements");
+  check(direction.applied_potential.size(), "applied potentials");
+  start(structure, workspace);
+  auto& state = workspace.dual;
+  workspace.displacement = direction.displacement;
+  make_geometry(structure, workspace.neighbors, state.geometry,
+                std::span<const Vector3<double>>(workspace.displacement), &direction.strain);
+  forward(structure, workspace, state, &direction);
+  detail::ExtraCotangents<T> bar;
+  backward(structure, workspace, state, bar, true, std::span<T>());
+
+  DirectionalDerivative& out = workspace.derivative;
+  const auto tangents = [](const std::vector<T>& from, std::vector<double>& to) {
+    to.resize(from.size());
+    for (std::size_t k = 0; k < from.size(); ++k) to[k] = static_cast<double>(from[k].tangent);
+  };
+  out.energy = 0.0;
+  for (const T& e : state.tape.node_energies) out.energy += static_cast<double>(e.tangent);
+  out.forces.resize(n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (int a = 0; a < 3; ++a)
+      out.forces[i][a] = -static_cast<double>(state.gradient.positions[i][a].tangent);
+  out.stress = {};
+  if (structure.cell.all_periodic()) {
+    const Matrix3<T> stress = stress_of(state);
+    for (std::size_t k = 0; k < 9; ++k)
+      out.stress.data[k] = static_cast<double>(stress.data[k].tangent);
+  }
+  out.polarization = {};
+  out.fermi_level.reset();
+  if constexpr (size_ > 0) {
+    tangents(state.multipoles, out.multipoles);
+    tangents(state.own_potential, out.potentials);
+    out.charges.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      out.charges[i] = out.multipoles[i * size_];
+      out.energy += static_cast<double>(state.site_energies[i].tangent);
+    }
+    for (std::size_t k = 0; k < n * size_; ++k)
+      out.energy += static_cast<double>(
+          (state.multipoles[k] * (state.own_potential[k] * R(0.5) + state.external[k])).tangent);
+    for (int a = 0; a < 3; ++a)
+      out.polarization[a] = -static_cast<double>(state.external_field_bar[a].tangent);
+    if constexpr (self_consistent_) {
+      if (structure.fermi_level)
+        out.fermi_level = direction.fermi_level;
+      else if (!state.scf.fermi_level.empty())
+        out.fermi_level = static_cast<double>(state.scf.fermi_level[0].tangent);
+    }
+  }
+  return out;
 }
 
 template <class D, class Q, class S>

@@ -98,6 +98,72 @@ void check_parameter_gradient(const P& potential, const Structure& structure) {
     CHECK_THAT(twice[k], WithinAbs(2 * once[k], 1e-13 * (1 + std::abs(once[k]))));
 }
 
+/// The derivative along a direction in all inputs, against central differences.
+template <class P>
+void check_directional_derivative(const P& potential, const Structure& structure) {
+  RandomStream random(33);
+  Direction d;
+  const std::size_t n = structure.size();
+  const auto vector = [&] {
+    return Vector3<double>{{random.normal(), random.normal(), random.normal()}};
+  };
+  for (std::size_t i = 0; i < n; ++i) {
+    d.displacement.push_back(vector());
+    d.applied_potential.push_back(random.normal());
+  }
+  if (!structure.cell.any_periodic()) d.external_field = vector();
+  if (structure.cell.all_periodic())
+    for (int a = 0; a < 3; ++a)
+      for (int b = 0; b <= a; ++b) d.strain(a, b) = d.strain(b, a) = 0.1 * random.normal();
+  if (P::charge_model_type::conserves_charge && !structure.cell.any_periodic())
+    d.total_charge = random.normal();
+  Prediction side[2];
+  const double h = difference_step;
+  typename P::Workspace workspace;
+  for (int k = 0; k < 2; ++k) {
+    const double t = k == 0 ? h : -h;
+    Structure s = structure;
+    s.applied_potential.assign(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      // Strain acts on the positions, displacements come on top.
+      s.positions[i] += t * (structure.positions[i] * d.strain) + t * d.displacement[i];
+      s.applied_potential[i] = t * d.applied_potential[i];
+    }
+    const Matrix3<double> change = s.cell.vectors * d.strain;
+    for (std::size_t k = 0; k < 9; ++k) s.cell.vectors.data[k] += t * change.data[k];
+    s.external_field += t * d.external_field;
+    if constexpr (P::charge_model_type::kind != ChargeKind::explicit_)
+      s.total_charge += t * d.total_charge;
+    side[k] = potential.evaluate(s, workspace);
+  }
+  if constexpr (P::charge_model_type::kind == ChargeKind::explicit_) d.total_charge = 0.0;
+  const DirectionalDerivative& found = potential.directional_derivative(structure, d, workspace);
+  const auto difference = [&](auto&& value) { return (value(side[0]) - value(side[1])) / (2 * h); };
+  double scale = 1.0;
+  for (const auto& f : found.forces) scale = std::max(scale, norm(f));
+  CHECK_THAT(found.energy, WithinAbs(difference([](const auto& p) { return p.energy; }),
+                                     1e-7 * (scale + std::abs(found.energy))));
+  for (std::size_t i = 0; i < n; ++i)
+    for (int a = 0; a < 3; ++a)
+      CHECK_THAT(
+          found.forces[i][a],
+          WithinAbs(difference([&](const auto& p) { return p.forces[i][a]; }), 1e-6 * scale));
+  for (std::size_t k = 0; k < 9; ++k)
+    CHECK_THAT(
+        found.stress.data[k],
+        WithinAbs(difference([&](const auto& p) { return p.stress.data[k]; }), 1e-6 * scale));
+  for (std::size_t k = 0; k < side[0].multipoles.size(); ++k) {
+    CHECK_THAT(found.multipoles[k],
+               WithinAbs(difference([&](const auto& p) { return p.multipoles[k]; }), 1e-6 * scale));
+    CHECK_THAT(found.potentials[k],
+               WithinAbs(difference([&](const auto& p) { return p.potentials[k]; }), 1e-6 * scale));
+  }
+  for (int a = 0; a < 3; ++a)
+    CHECK_THAT(
+        found.polarization[a],
+        WithinAbs(difference([&](const auto& p) { return p.polarization[a]; }), 1e-6 * scale));
+}
+
 /// Charges sum to the total charge, shares to the energy, multipoles begin with charges.
 template <class P>
 void check_sums(const P& potential, const Structure& structure) {
@@ -235,6 +301,7 @@ template <class P>
 void check_all(const P& potential, const Structure& structure) {
   SECTION("forces and stress") { check_forces_and_stress(potential, structure); }
   SECTION("parameter gradient") { check_parameter_gradient(potential, structure); }
+  SECTION("derivative along a direction") { check_directional_derivative(potential, structure); }
   SECTION("sums") { check_sums(potential, structure); }
   SECTION("threads") { check_threads(potential, structure); }
   SECTION("allocations") { check_allocations(potential, structure); }

@@ -42,6 +42,7 @@ struct InputCotangents {
   std::span<Vector3<T>> edges;              // (edges) of the edge vectors; empty: not asked for
   std::span<T> parameters;                  // the whole flat vector; empty: not asked for
   GeometryGradient<T>* geometry = nullptr;  // beyond edge vectors; null: not asked for
+  Vector3<T>* external_field = nullptr;     // beyond p·v_ext; null: not asked for
 };
 
 /// A charge model holds site functions only: what one atom does, given its features. The engine
@@ -79,6 +80,18 @@ concept ExplicitChargeModel = ChargeModel<Q> && Q::kind ==
   c.multipoles(input, p);
   c.pullback(input, p_bar, bar);
 };
+
+/// p from a few learned steps that look at the potential in between.
+///
+/// - Tape<T>: all memory of one structure.
+/// - forward(input, solver, plan, p, site_energies, tape): sets p (n·size) and the energies of
+/// atoms
+///   beyond ½pᵀKp + p·v_ext (n).
+/// - backward(input, solver, plan, p̄, cotangent of the summed site energies, tape, bar).
+///
+/// Fields: models may state `field_images` (FieldImages) where they want positions as given.
+template <class Q>
+concept RecursiveChargeModel = ChargeModel<Q> && Q::kind == ChargeKind::recursion;
 
 /// p follows from a law (scf/law.hpp) whose numbers are read from the surroundings.
 ///

@@ -21,7 +21,17 @@
 /// coordinate d lies in [jump, jump + 1); the potential of the moved atom, −E·r', is the sawtooth,
 /// for any cell shape: its planes are those of the other two vectors, its step is E·h_d. The planes
 /// must lie in vacuum.
+///
+/// The field may be given in double or in the number type of the geometry: a dual field carries a
+/// tangent, along which potentials are differentiated.
 namespace leyden::inline LEYDEN_ABI {
+
+/// Which image of an atom the potential is taken at.
+enum class FieldImages {
+  between_planes,  ///< the sawtooth above
+  as_given,        ///< −E·r at the position as given, also along periodic directions: for models
+                   ///< that make up for the choice of images (bonds see the field along themselves)
+};
 
 /// The smallest distance of an atom from a plane where the potential jumps [Å].
 inline constexpr double default_field_clearance = 2.0;
@@ -88,6 +98,37 @@ FieldPlanes field_planes(const Geometry<T>& geometry, const Vector3<double>& fie
   return planes;
 }
 
+// A field that varies needs planes for its value and for its tangent.
+template <Number T, class F>
+FieldPlanes field_planes_of(const Geometry<T>& geometry, const Vector3<F>& field,
+                            const std::array<std::optional<double>, 3>& jump, double clearance,
+                            FieldImages images) {
+  if (images == FieldImages::as_given) return {};
+  Vector3<double> value, tangent;
+  for (int j = 0; j < 3; ++j) {
+    value[j] = static_cast<double>(value_of(field[j]));
+    tangent[j] = static_cast<double>(tangent_of(field[j]));
+  }
+  FieldPlanes planes = field_planes(geometry, value, jump, clearance);
+  if (tangent == Vector3<double>{}) return planes;
+  const FieldPlanes other = field_planes(geometry, tangent, jump, clearance);
+  bool known = planes.wraps[0] || planes.wraps[1] || planes.wraps[2];
+  if (!known) return other;
+  for (std::size_t d = 0; d < 3; ++d)
+    if (other.wraps[d]) {
+      planes.wraps[d] = true;
+      planes.jump[d] = other.jump[d];
+    }
+  return planes;
+}
+template <Number T, class F>
+T field_component(const Vector3<F>& field, int j) {
+  if constexpr (std::is_same_v<F, T>)
+    return field[j];
+  else
+    return T(static_cast<RealOf<T>>(field[j]));
+}
+
 // The position of an atom, moved between the planes.
 template <Number T>
 Vector3<T> between_planes(const Geometry<T>& geometry, const FieldPlanes& planes, int atom) {
@@ -121,45 +162,69 @@ Vector3<T> between_planes(const Geometry<T>& geometry, const FieldPlanes& planes
 /// @param jump one fraction per lattice vector, see above.
 /// @throws InputError for a field along a periodic vector without a jump, and for an atom nearer
 /// than `clearance` [Å] to a plane of one.
-template <Number T>
-void external_potential(const Geometry<T>& geometry, const Vector3<double>& field,
+template <Number T, class F>
+void external_potential(const Geometry<T>& geometry, const Vector3<F>& field,
                         const std::array<std::optional<double>, 3>& jump, int l_max,
                         std::type_identity_t<std::span<T>> v_ext,
-                        double clearance = default_field_clearance) {
-  using R = RealOf<T>;
-  const detail::FieldPlanes planes = detail::field_planes(geometry, field, jump, clearance);
+                        double clearance = default_field_clearance,
+                        FieldImages images = FieldImages::between_planes) {
+  const detail::FieldPlanes planes =
+      detail::field_planes_of(geometry, field, jump, clearance, images);
   const int size = detail::multipole_size(l_max);
   for (int i = 0; i < geometry.n_atoms(); ++i) {
     const Vector3<T> r = detail::between_planes(geometry, planes, i);
     T v(0);
-    for (int j = 0; j < 3; ++j) v -= r[j] * static_cast<R>(field[j]);
+    for (int j = 0; j < 3; ++j) v -= r[j] * detail::field_component<T>(field, j);
     T* out = v_ext.data() + i * size;
     out[0] = v;
     for (int lm = 1; lm < size; ++lm)
-      out[lm] = T(static_cast<R>(-field[cartesian_of_coefficient[static_cast<std::size_t>(lm)]]));
+      out[lm] = -detail::field_component<T>(field,
+                                            cartesian_of_coefficient[static_cast<std::size_t>(lm)]);
   }
 }
 
 /// Adds factor · ∂(p·v_ext)/∂(positions, strain) at fixed p and fixed field.
 ///
 /// @throws InputError as external_potential.
-template <Number T>
-void external_potential_gradient(const Geometry<T>& geometry, const Vector3<double>& field,
+template <Number T, class F>
+void external_potential_gradient(const Geometry<T>& geometry, const Vector3<F>& field,
                                  const std::array<std::optional<double>, 3>& jump, int l_max,
                                  std::type_identity_t<std::span<const T>> p,
                                  std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
-                                 double clearance = default_field_clearance) {
-  using R = RealOf<T>;
-  const detail::FieldPlanes planes = detail::field_planes(geometry, field, jump, clearance);
+                                 double clearance = default_field_clearance,
+                                 FieldImages images = FieldImages::between_planes) {
+  const detail::FieldPlanes planes =
+      detail::field_planes_of(geometry, field, jump, clearance, images);
   const int size = detail::multipole_size(l_max);
   for (int i = 0; i < geometry.n_atoms(); ++i) {
     const Vector3<T> r = detail::between_planes(geometry, planes, i);
     const T q = factor * p[static_cast<std::size_t>(i * size)];
     for (int b = 0; b < 3; ++b) {
-      const T force = q * static_cast<R>(field[b]);
+      const T force = q * detail::field_component<T>(field, b);
       gradient.positions[static_cast<std::size_t>(i)][b] -= force;
       for (int a = 0; a < 3; ++a) gradient.strain(a, b) -= r[a] * force;
     }
+  }
+}
+
+/// Adds the cotangent of the field, ∂(p·v_ext)/∂E: minus the dipole moment, with atoms where the
+/// potential has them.
+template <Number T, class F>
+void external_potential_field_gradient(const Geometry<T>& geometry, const Vector3<F>& field,
+                                       const std::array<std::optional<double>, 3>& jump, int l_max,
+                                       std::type_identity_t<std::span<const T>> p,
+                                       Vector3<T>& gradient,
+                                       double clearance = default_field_clearance,
+                                       FieldImages images = FieldImages::between_planes) {
+  const detail::FieldPlanes planes =
+      detail::field_planes_of(geometry, field, jump, clearance, images);
+  const int size = detail::multipole_size(l_max);
+  for (int i = 0; i < geometry.n_atoms(); ++i) {
+    const Vector3<T> r = detail::between_planes(geometry, planes, i);
+    const T* at = p.data() + i * size;
+    for (int j = 0; j < 3; ++j) gradient[j] -= at[0] * r[j];
+    for (int lm = 1; lm < size; ++lm)
+      gradient[cartesian_of_coefficient[static_cast<std::size_t>(lm)]] -= at[lm];
   }
 }
 

@@ -17,8 +17,9 @@ namespace leyden::inline LEYDEN_ABI {
 
 /// Groups of atoms whose charge is prescribed; each has its own Fermi level.
 struct ChargeConstraints {
-  std::vector<int> group;      // (n) index of the constraint, −1: the atom's charge is free
-  std::vector<double> charge;  // e, of each group
+  std::vector<int> group;       // (n) index of the constraint, −1: the atom's charge is free
+  std::vector<double> charge;   // e, of each group
+  std::vector<double> tangent;  // along a direction, of each group; empty: none
 
   std::size_t size() const { return charge.size(); }
 };

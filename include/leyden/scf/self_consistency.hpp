@@ -209,6 +209,8 @@ void SelfConsistency<Law, S, T>::solve_tangent() {
   tape_.right.resize(n);
   tape_.solution.resize(n);
   tape_.groups.assign(groups, R(0));
+  for (std::size_t g = 0; g < constraints().tangent.size(); ++g)
+    tape_.groups[g] = static_cast<R>(constraints().tangent[g]);
   tape_.group_solution.resize(groups);
   // The equations at the constant solution: their tangent is what the solution's must cancel.
   see(tape_.p, tape_.fermi_level, tape_.f);
