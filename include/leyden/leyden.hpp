@@ -47,6 +47,9 @@
 #include <leyden/electrostatics/reciprocal_plan.hpp>
 #include <leyden/electrostatics/reciprocal_setup.hpp>
 #include <leyden/electrostatics/reciprocal_slab.hpp>
+#include <leyden/electrostatics/reference.hpp>
+#include <leyden/electrostatics/reference_moments.hpp>
+#include <leyden/electrostatics/reference_pairs.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 #include <leyden/equivariant/channel_products.hpp>
 #include <leyden/equivariant/contraction.hpp>

@@ -34,11 +34,27 @@ struct WaveRows {
   int max1 = 0, max2 = 0, max3 = 0, max_reach = 0;  // of |n1|, |n2|, |n3|, m
 };
 
+// Lays the rows out in slots, from the ranges of n3.
+inline void place_wave_rows(WaveRows& out) {
+  out.slots = out.vectors = 0;
+  out.max1 = out.max2 = out.max3 = out.max_reach = 0;
+  for (WaveRow& row : out.rows) {
+    // The surplus slot lies above the range: in the row of n1 = n2 = 0, k = 0 is never touched.
+    row.base = row.low + (row.high - row.low + 1) / 2;
+    row.reach = row.base - row.low;
+    row.first = out.slots;
+    out.slots += static_cast<std::size_t>(2 * (row.reach + 1));
+    out.vectors += static_cast<std::size_t>(row.high - row.low + 1);
+    out.max1 = std::max(out.max1, row.n1);
+    out.max2 = std::max(out.max2, std::abs(row.n2));
+    out.max3 = std::max({out.max3, std::abs(row.low), std::abs(row.high), std::abs(row.base)});
+    out.max_reach = std::max(out.max_reach, row.reach);
+  }
+}
+
 // All k ≠ 0 with |k| ≤ cutoff (inclusive up to rounding), one of each pair ±k.
 inline void select_wave_rows(const Matrix3<double>& cell, double cutoff, WaveRows& out) {
   out.rows.clear();
-  out.slots = out.vectors = 0;
-  out.max1 = out.max2 = out.max3 = out.max_reach = 0;
   const Matrix3<double> inverse_cell = inverse(cell);
   Vector3<double> g[3];
   int limit[3];
@@ -68,18 +84,9 @@ inline void select_wave_rows(const Matrix3<double>& cell, double cutoff, WaveRow
       while (row.low <= row.high && !inside(row.low)) ++row.low;
       while (row.low <= row.high && !inside(row.high)) --row.high;
       if (row.low > row.high) continue;
-      // The surplus slot lies above the range: in the row of n1 = n2 = 0, k = 0 is never touched.
-      row.base = row.low + (row.high - row.low + 1) / 2;
-      row.reach = row.base - row.low;
-      row.first = out.slots;
-      out.slots += static_cast<std::size_t>(2 * (row.reach + 1));
-      out.vectors += static_cast<std::size_t>(row.high - row.low + 1);
-      out.max1 = std::max(out.max1, n1);
-      out.max2 = std::max(out.max2, std::abs(n2));
-      out.max3 = std::max({out.max3, std::abs(row.low), std::abs(row.high), std::abs(row.base)});
-      out.max_reach = std::max(out.max_reach, row.reach);
       out.rows.push_back(row);
     }
+  place_wave_rows(out);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail
