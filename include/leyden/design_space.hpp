@@ -89,10 +89,11 @@ struct PointTraits {
   ChargeKind kind = ChargeKind::none;
   int l_max = 0;                  ///< highest multipole
   int feature_l_max = -1;         ///< of the descriptor, −1 when it is not known at compile time
-  bool self_consistent = false;   ///< charges feel the potential that they make
+  bool self_consistent = false;   ///< charges feel the potential that they make, to convergence
   bool variational = false;       ///< the energy is stationary in the charges
   bool conserves_charge = false;  ///< the charges sum to the total charge, exactly
-  bool polarizable = false;       ///< charges respond to an applied field at fixed positions
+  bool exchanges_charge = false;  ///< the total charge can follow a Fermi level
+  bool responds = false;          ///< charges respond to an applied field at fixed positions
   BoundarySupport boundaries;
   std::string_view cost;  ///< of finding the charges, n atoms
 };
@@ -109,21 +110,44 @@ template <class P>
 struct TraitsOf;
 template <class D, class Q, class S>
 struct TraitsOf<Potential<D, Q, S>> {
-  static constexpr bool variational = Q::kind == ChargeKind::variational;
+  static constexpr bool self_consistent = SelfConsistentChargeModel<Q>;
+  static consteval bool variational() {
+    if constexpr (self_consistent)
+      return Q::kind == ChargeKind::variational && !LawWithReadout<LawOf<Q>>;
+    else
+      return false;
+  }
+  static consteval bool exchanges_charge() {
+    if constexpr (self_consistent)
+      return Q::exchanges_charge;
+    else
+      return false;
+  }
+  static consteval std::string_view cost() {
+    switch (Q::kind) {
+      case ChargeKind::none:
+        return "0";
+      case ChargeKind::explicit_:
+        return "one application of K";
+      case ChargeKind::recursion:
+        return "one application of K per step";
+      default:
+        return "5 to 10 Newton steps: small systems n^3/3, large ones 10 applications of K each";
+    }
+  }
   static constexpr PointTraits value{D::name,
                                      Q::name,
                                      S::name,
                                      Q::kind,
                                      Q::l_max,
                                      feature_l_max<D>(),
-                                     variational,
-                                     variational,
+                                     self_consistent,
+                                     variational(),
                                      Q::conserves_charge,
-                                     variational,
+                                     exchanges_charge(),
+                                     self_consistent || Q::kind == ChargeKind::recursion,
                                      S::boundaries,
-                                     Q::kind == ChargeKind::none ? "0"
-                                     : variational               ? "n^3/3 (Cholesky), n^2 memory"
-                                                                 : "one application of K"};
+                                     cost()};
 };
 }  // namespace detail
 
