@@ -9,11 +9,15 @@
 #include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/atoms/structure.hpp>
 #include <leyden/atoms/validate.hpp>
+#include <leyden/charge/bond_hardness.hpp>
 #include <leyden/charge/bond_offset.hpp>
+#include <leyden/charge/bond_readouts.hpp>
 #include <leyden/charge/concepts.hpp>
+#include <leyden/charge/energy_functional.hpp>
 #include <leyden/charge/energy_law.hpp>
 #include <leyden/charge/equilibration.hpp>
 #include <leyden/charge/fixed.hpp>
+#include <leyden/charge/fixed_point.hpp>
 #include <leyden/charge/fourth_generation.hpp>
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/log_cosh.hpp>
@@ -21,6 +25,7 @@
 #include <leyden/charge/none.hpp>
 #include <leyden/charge/polar_blocks.hpp>
 #include <leyden/charge/polar_recursion.hpp>
+#include <leyden/charge/response.hpp>
 #include <leyden/charge/response_law.hpp>
 #include <leyden/charge/site.hpp>
 #include <leyden/charge/site_readouts.hpp>
