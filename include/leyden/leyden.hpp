@@ -50,9 +50,11 @@
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/concepts.hpp>
 #include <leyden/electrostatics/direct.hpp>
+#include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/quadrupoles.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>

@@ -10,10 +10,10 @@ using namespace electrostatics_test;
 namespace {
 
 // Boys functions in long double: the series with positive terms, or for large t, erf.
-std::array<long double, 4> boys_reference(long double t) {
-  std::array<long double, 4> f{};
+std::array<long double, 6> boys_reference(long double t) {
+  std::array<long double, 6> f{};
   if (t < 30) {
-    for (int n = 0; n < 4; ++n) {
+    for (int n = 0; n < 6; ++n) {
       long double term = 1.0L / (2 * n + 1), sum = term;
       for (int k = 1; k < 400; ++k) sum += term *= 2 * t / (2 * n + 2 * k + 1);
       f[static_cast<std::size_t>(n)] = std::exp(-t) * sum;
@@ -21,21 +21,22 @@ std::array<long double, 4> boys_reference(long double t) {
     return f;
   }
   f[0] = std::sqrt(std::acos(-1.0L) / t) / 2 * std::erf(std::sqrt(t));
-  for (std::size_t n = 0; n < 3; ++n)
+  for (std::size_t n = 0; n < 5; ++n)
     f[n + 1] = ((2 * static_cast<long double>(n) + 1) * f[n] - std::exp(-t)) / (2 * t);
   return f;
 }
 
-template <class T>
+// The largest relative error of B_0 … B_(Count − 1).
+template <class T, int Count = 4>
 double kernel_error(double t) {
   const double width = 1.0;  // a = 1/2
   const T r2 = static_cast<T>(4 * t);
-  Pack<T> b[4];
-  detail::gaussian_kernel<T>(Pack<T>(r2), Pack<T>(static_cast<T>(0.5 / width)), b);
+  Pack<T> b[Count];
+  detail::gaussian_kernel<T, Count>(Pack<T>(r2), Pack<T>(static_cast<T>(0.5 / width)), b);
   const auto f = boys_reference(static_cast<long double>(r2) / 4);
   long double factor = units::coulomb * std::numbers::inv_sqrtpi_v<long double>;
   double worst = 0;
-  for (std::size_t n = 0; n < 4; ++n) {
+  for (std::size_t n = 0; n < Count; ++n) {
     const long double ratio = static_cast<long double>(b[n].lane(0)) / (factor * f[n]);
     worst = std::max(worst, static_cast<double>(std::abs(ratio - 1)));
     factor /= 2;
@@ -46,18 +47,21 @@ double kernel_error(double t) {
 }  // namespace
 
 TEST_CASE("radial functions of two Gaussians are accurate at every distance") {
-  double worst = 0, worst_float = 0;
+  double worst = 0, worst_float = 0, worst_six = 0;
   for (double t = 0; t < 100; t = t < 1e-12 ? 1e-12 : t * 1.07) {
     worst = std::max(worst, kernel_error<double>(t));
     worst_float = std::max(worst_float, kernel_error<float>(t));
+    worst_six = std::max(worst_six, kernel_error<double, 6>(t));
   }
   worst = std::max({worst, kernel_error<double>(detail::boys_switch * (1 - 1e-15)),
                     kernel_error<double>(detail::boys_switch), kernel_error<double>(1e6)});
-  INFO("double " << worst << ", float " << worst_float);
+  INFO("double " << worst << ", float " << worst_float << ", up to B_5 " << worst_six);
   // Relative, all of B_0 … B_3. The vector erf is exact to 7.6e-15, and the recursion from there
   // multiplies that by 15/(2T)³ F_0/F_3 = 5 at the switch.
   CHECK(worst < 5e-14);
   CHECK(worst_float < 2e-5);
+  // And 945/(2T)⁵ F_0/F_5 = 60 at the switch for B_5.
+  CHECK(worst_six < 5e-13);
 }
 
 TEST_CASE("Direct: derivatives by adjoint, duals and differences agree") {
@@ -70,6 +74,76 @@ TEST_CASE("Direct: features, their transpose and gradient agree") {
       check_feature_laws(Direct(), random_system(false), l_max, l_features);
   check_features_are_potentials(Direct(), random_system(false));
   check_features_are_potentials(Direct(SelfInteraction::included), random_system(false, 4));
+}
+
+TEST_CASE("Direct: quadrupoles obey the laws") {
+  check_bilinear_laws(Direct(), random_system(false), 2);
+  for (const auto& [l_max, l_features] : {std::pair{2, 2}, {2, 0}, {0, 2}, {1, 2}, {2, 1}})
+    check_feature_laws(Direct(), random_system(false), l_max, l_features);
+  check_features_are_potentials(Direct(), random_system(false), 2);
+  check_positive(Direct(), random_system(false), 2);
+}
+
+TEST_CASE("Direct: the far field of a quadrupole is that of its moments") {
+  System s;
+  const Vector3<double> r{{11.0, -17.0, 23.0}};
+  s.geometry.positions = {{{1, 2, 3}}, Vector3<double>{{1, 2, 3}} + r};
+  s.widths = {1.0, 1.2};
+  const double x = r[0], y = r[1], z = r[2], d = norm(r), sqrt3 = std::sqrt(3.0);
+  const double moments[5] = {sqrt3 * x * y, sqrt3 * y * z, (3 * z * z - d * d) / 2, sqrt3 * x * z,
+                             sqrt3 / 2 * (x * x - y * y)};
+  for (std::size_t m = 0; m < 5; ++m) {
+    std::vector<double> p(18);
+    p[4 + m] = 1;
+    const auto v = potential(Direct(), s.geometry, s.source(2), p);
+    CHECK(std::abs(v[9] / (units::coulomb * moments[m] / std::pow(d, 5)) - 1) < 1e-12);
+  }
+}
+
+TEST_CASE("Direct: a quadrupole is the second difference of charges") {
+  const System s = random_system(false);
+  const std::size_t n = s.widths.size();
+  const auto p = random_numbers(9 * n, 60);
+  const double exact = 0.5 * inner(p, potential(Direct(), s.geometry, s.source(2), p));
+  const auto error = [&](double h) {
+    System charges;
+    std::vector<double> q;
+    const auto put = [&](std::size_t i, const Vector3<double>& at, double charge) {
+      charges.geometry.positions.push_back(s.geometry.positions[i] + h * at);
+      charges.widths.push_back(s.widths[i]);
+      q.push_back(charge);
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+      const double* c = p.data() + 9 * i;
+      double center = c[0];
+      for (int axis = 0; axis < 3; ++axis) {
+        Vector3<double> e;
+        e[axis] = 1;
+        const double dipole = c[axis == 0 ? 3 : axis] / (2 * h);
+        const double zz = axis == 2 ? 2 * c[6] : -c[6];
+        const double xx = axis == 0 ? c[8] : axis == 1 ? -c[8] : 0;
+        const double second = 0.5 * (zz / 3 + xx / std::sqrt(3.0)) / (h * h);
+        put(i, e, dipole + second);
+        put(i, -e, -dipole + second);
+        center -= 2 * second;
+        // ∂_a∂_b of the other two axes: xy, yz, xz are m = −2, −1, 1.
+        const double mixed = c[axis == 2 ? 4 : axis == 0 ? 5 : 7] / std::sqrt(3.0) / (4 * h * h);
+        for (const double a : {1.0, -1.0})
+          for (const double b : {1.0, -1.0}) {
+            Vector3<double> f;
+            f[(axis + 1) % 3] = a;
+            f[(axis + 2) % 3] = b;
+            put(i, f, a * b * mixed);
+          }
+      }
+      put(i, Vector3<double>{}, center);
+    }
+    return 0.5 * inner(q, potential(Direct(), charges.geometry, charges.source(0), q)) - exact;
+  };
+  const double coarse = error(0.08), fine = error(0.04);
+  INFO("errors " << coarse << " and " << fine << " eV of " << exact);
+  CHECK(std::abs(fine) < 2e-3 * std::abs(exact));
+  CHECK(std::abs(coarse / fine - 4) < 0.05);  // a term in h⁴ remains
 }
 
 TEST_CASE("Direct: K is symmetric and positive") {
@@ -117,7 +191,7 @@ TEST_CASE("Direct: what it does not serve is refused") {
   Geometry<double> slab = s.geometry;
   slab.periodic = {true, true, false};
   CHECK_THROWS_AS(Direct().plan(slab, s.source(0), 0.0, plan), ModelError);
-  CHECK_THROWS_AS(Direct().plan(s.geometry, s.source(2), 0.0, plan), ModelError);
+  CHECK_THROWS_AS(Direct().plan(s.geometry, s.source(3), 0.0, plan), ModelError);
   std::vector<double> bad = s.widths;
   bad[2] = 0;
   CHECK_THROWS_AS(Direct().plan(s.geometry, SourceShape{0, bad}, 0.0, plan), InputError);

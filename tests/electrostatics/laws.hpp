@@ -261,12 +261,12 @@ void check_feature_laws(const Solver& solver, const System& s, int l_max, int l_
 
 /// K of one width equals the features of that width.
 template <class Solver>
-void check_features_are_potentials(const Solver& solver, System s) {
+void check_features_are_potentials(const Solver& solver, System s, int l_max = 1) {
   for (double& w : s.widths) w = 1.1;
   const std::vector<double> width{1.1};
-  const auto p = random_numbers(coefficients(s, 1), 8);
-  CHECK(deviation(features(solver, s.geometry, s.source(1), p, PotentialFeatures{1, width}),
-                  potential(solver, s.geometry, s.source(1), p)) < 1e-13);
+  const auto p = random_numbers(coefficients(s, l_max), 8);
+  CHECK(deviation(features(solver, s.geometry, s.source(l_max), p, PotentialFeatures{l_max, width}),
+                  potential(solver, s.geometry, s.source(l_max), p)) < 1e-13);
 }
 
 /// The assembled K agrees with apply, is symmetric, and has a Cholesky factor.

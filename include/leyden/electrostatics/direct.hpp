@@ -13,7 +13,7 @@ namespace leyden::inline LEYDEN_ABI {
 /// Gaussian multipoles in open space, by exact pair sums: O(n²), no parameters.
 ///
 /// The radial functions of all pairs are kept in the plan, so `apply` is multiply-add; memory
-/// 8 B · n²/2 per radial function (two for charges, four with dipoles).
+/// 8 B · n²/2 per radial function (two for charges, four with dipoles, six with quadrupoles).
 class Direct {
  public:
   static constexpr std::string_view name = "direct";
@@ -33,12 +33,13 @@ class Direct {
     Buffer<Pack<T>> coordinates;                     // [pack][x, y, z]
     Buffer<Pack<RealOf<T>>> pack_widths;             // [pack]
     std::vector<std::size_t> row_first;              // (n): row i holds the packs from i / lanes on
-    std::array<Buffer<Pack<T>>, 4> radial;           // B_0 … B_3 of j > i; zero elsewhere
+    std::array<Buffer<Pack<T>>, 6> radial;           // B_0 … B_5 of j > i; zero elsewhere
     mutable Buffer<Pack<T>> a, b, out;               // scratch: multipoles and results as packs
     mutable std::array<std::vector<T>, 2> assembly;  // scratch
+    mutable std::vector<T> result;                   // scratch
   };
 
-  /// @throws ModelError when a direction is periodic, or for l_max > 1.
+  /// @throws ModelError when a direction is periodic, or for l_max > 2.
   /// @throws InputError when a width is not positive.
   template <Number T>
   void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,

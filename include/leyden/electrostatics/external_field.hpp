@@ -177,7 +177,8 @@ void external_potential(const Geometry<T>& geometry, const Vector3<F>& field,
     for (int j = 0; j < 3; ++j) v -= r[j] * detail::field_component<T>(field, j);
     T* out = v_ext.data() + i * size;
     out[0] = v;
-    for (int lm = 1; lm < size; ++lm)
+    for (int lm = 4; lm < size; ++lm) out[lm] = T(0);
+    for (int lm = 1; lm < std::min(size, 4); ++lm)
       out[lm] = -detail::field_component<T>(field,
                                             cartesian_of_coefficient[static_cast<std::size_t>(lm)]);
   }
@@ -223,7 +224,7 @@ void external_potential_field_gradient(const Geometry<T>& geometry, const Vector
     const Vector3<T> r = detail::between_planes(geometry, planes, i);
     const T* at = p.data() + i * size;
     for (int j = 0; j < 3; ++j) gradient[j] -= at[0] * r[j];
-    for (int lm = 1; lm < size; ++lm)
+    for (int lm = 1; lm < std::min(size, 4); ++lm)
       gradient[cartesian_of_coefficient[static_cast<std::size_t>(lm)]] -= at[lm];
   }
 }

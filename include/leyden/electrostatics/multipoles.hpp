@@ -6,6 +6,7 @@
 #include <leyden/core/units.hpp>
 #include <leyden/core/vector3.hpp>
 #include <leyden/electrostatics/concepts.hpp>
+#include <leyden/electrostatics/quadrupoles.hpp>
 
 #include <algorithm>
 #include <array>
@@ -25,21 +26,29 @@
 /// an atom are ordered [q] or [q, d_y, d_z, d_x]. The conjugate potential coefficients are the
 /// potential v̄ averaged with the atom's own unit Gaussian [V] and its gradient, in the same order:
 /// [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄] [V/Å]; the gradient is minus the electric field.
+///
+/// Quadrupoles (l_max 2, Direct alone) follow as five coefficients m = −2 … 2 of the moments of
+/// R_m = √(4π/5) r² Y_2m, i.e. √3 xy, √3 yz, (3z² − r²)/2, √3 xz, (√3/2)(x² − y²) [e Å²]: the
+/// density is (1/3) Σ_m p_m R_m(∇) of the Gaussian, the conjugate coefficients are (1/3) R_m(∇) v̄
+/// [V/Å²].
 namespace leyden::inline LEYDEN_ABI {
 
 /// The Cartesian component (0 = x) that coefficient lm = 1, 2, 3 stands for: y, z, x.
 inline constexpr std::array<int, 4> cartesian_of_coefficient{-1, 1, 2, 0};
 
+/// l of coefficient lm = 0 … 8.
+inline constexpr int degree_of_coefficient(int lm) { return lm == 0 ? 0 : lm < 4 ? 1 : 2; }
+
 /// The interaction of a unit multipole of width `source` with the potential that it makes itself,
 /// averaged with a Gaussian of width `receiver` [Å]: v̄(0) for l = 0 [V], ∂v̄(0) along the dipole for
-/// l = 1 [V/Å]. With σ² = source² + receiver²:
+/// l = 1 [V/Å], (1/3) R_m(∇) v̄(0) for l = 2 [V/Å²]. With σ² = source² + receiver²:
 ///
-///     l = 0: C √(2/π) / σ          l = 1: (C/3) √(2/π) / σ³
+///     l = 0: C √(2/π) / σ          l = 1: (C/3) √(2/π) / σ³          l = 2: (C/15) √(2/π) / σ⁵
 inline double self_interaction(int l, double source, double receiver) {
   const double s2 = source * source + receiver * receiver;
   const double l0 =
       units::coulomb * std::sqrt(2.0) * std::numbers::inv_sqrtpi_v<double> / std::sqrt(s2);
-  return l == 0 ? l0 : l0 / (3.0 * s2);
+  return l == 0 ? l0 : l == 1 ? l0 / (3.0 * s2) : l0 / (15.0 * s2 * s2);
 }
 
 /// What turns (v̄, ∂v̄) into projections on Gaussians normalised to a unit radial moment
@@ -51,7 +60,8 @@ inline double receiver_normalization(int l, double width) {
 }
 
 /// Which averages of the potential are wanted as features of every atom: on Gaussians of each of
-/// `widths` [Å], up to the gradient (l_max = 1: [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄]), with or without the
+/// `widths` [Å], up to the gradient (l_max = 1: [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄]) or the second derivatives
+/// (l_max = 2, Direct alone: in the order of quadrupole coefficients), with or without the
 /// potential of the atom's own density.
 struct PotentialFeatures {
   int l_max = 0;
@@ -63,11 +73,12 @@ namespace detail {
 
 inline constexpr int multipole_size(int l_max) { return (l_max + 1) * (l_max + 1); }
 
-inline void check_sources(const char* where, int n_atoms, const SourceShape& source) {
-  if (source.l_max < 0 || source.l_max > 1)
+inline void check_sources(const char* where, int n_atoms, const SourceShape& source,
+                          int highest = 1) {
+  if (source.l_max < 0 || source.l_max > highest)
     throw ModelError(std::string(where) +
                      ": multipoles of l_max = " + std::to_string(source.l_max) +
-                     " given; charges (0) and dipoles (1) are there");
+                     " given; this solver serves charges (0) up to l = " + std::to_string(highest));
   if (source.widths.size() != static_cast<std::size_t>(n_atoms))
     throw ModelError(std::string(where) + ": " + std::to_string(source.widths.size()) +
                      " widths given for " + std::to_string(n_atoms) + " atoms; give one per atom");
@@ -78,10 +89,11 @@ inline void check_sources(const char* where, int n_atoms, const SourceShape& sou
                        " Angstrom; it must be positive");
 }
 
-inline void check_features(const char* where, const PotentialFeatures& shape) {
-  if (shape.l_max < 0 || shape.l_max > 1)
-    throw ModelError(std::string(where) + ": potential features of l_max = " +
-                     std::to_string(shape.l_max) + " asked for; there are 0 and 1");
+inline void check_features(const char* where, const PotentialFeatures& shape, int highest = 1) {
+  if (shape.l_max < 0 || shape.l_max > highest)
+    throw ModelError(std::string(where) +
+                     ": potential features of l_max = " + std::to_string(shape.l_max) +
+                     " asked for; this solver serves 0 up to " + std::to_string(highest));
   for (const double width : shape.widths)
     if (!(width > 0) || !std::isfinite(width))
       throw InputError(std::string(where) + ": a feature width is " + std::to_string(width) +
@@ -99,7 +111,7 @@ void for_each_own_feature(std::span<const double> widths, int l_max, const Poten
       for (int lm = 0; lm < std::min(fs, ps); ++lm)
         visit(static_cast<std::size_t>((w * n + i) * fs + lm),
               static_cast<std::size_t>(i * ps + lm),
-              self_interaction(lm == 0 ? 0 : 1, widths[static_cast<std::size_t>(i)],
+              self_interaction(degree_of_coefficient(lm), widths[static_cast<std::size_t>(i)],
                                shape.widths[static_cast<std::size_t>(w)]));
 }
 
@@ -120,23 +132,33 @@ void add_own_features_transpose(std::span<const double> widths, int l_max,
   });
 }
 
-// Multipoles as packs over atoms, [pack][q, x, y, z] (or [pack][q]). `slot_atom` says which atom
-// stands in a lane; −1 is padding and gets zeros. With out_l_max > l_max the rest is zero.
+// Multipoles as packs over atoms, [pack][q, x, y, z, xx … yz] (or the first one or four).
+// `slot_atom` says which atom stands in a lane; −1 is padding and gets zeros. With out_l_max >
+// l_max the rest is zero.
 template <Number T>
 void pack_multipoles(std::span<const T> p, int l_max, std::span<const int> slot_atom,
                      Buffer<Pack<T>>& out, int out_l_max = 0) {
+  using R = RealOf<T>;
   const int size = multipole_size(l_max);
-  const int out_size = multipole_size(std::max(l_max, out_l_max));
+  const int out_size = cartesian_size(std::max(l_max, out_l_max));
   const int packs = static_cast<int>(slot_atom.size()) / Pack<T>::lanes;
   out.resize(static_cast<std::size_t>(packs * out_size));
-  if (out_size != size) std::fill(out.begin(), out.end(), Pack<T>());
+  if (out_size != cartesian_size(l_max)) std::fill(out.begin(), out.end(), Pack<T>());
   for (int k = 0; k < packs; ++k)
-    for (int lm = 0; lm < size; ++lm) {
-      const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
-      Pack<T>& target = out[static_cast<std::size_t>(k * out_size + c)];
-      for (int lane = 0; lane < Pack<T>::lanes; ++lane) {
-        const int i = slot_atom[static_cast<std::size_t>(k * Pack<T>::lanes + lane)];
-        target.set_lane(lane, i < 0 ? T(0) : p[static_cast<std::size_t>(i * size + lm)]);
+    for (int lane = 0; lane < Pack<T>::lanes; ++lane) {
+      const int i = slot_atom[static_cast<std::size_t>(k * Pack<T>::lanes + lane)];
+      const T* from = i < 0 ? nullptr : p.data() + i * size;
+      Pack<T>* to = out.data() + k * out_size;
+      for (int lm = 0; lm < std::min(size, 4); ++lm)
+        to[lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)]].set_lane(
+            lane, from ? from[lm] : T(0));
+      if (size < 9) continue;
+      for (std::size_t c = 0; c < 6; ++c) {
+        T sum(0);
+        if (from)
+          for (std::size_t m = 0; m < 5; ++m)
+            sum += from[4 + m] * static_cast<R>(quadrupole_tensor[c][m]);
+        to[4 + c].set_lane(lane, sum);
       }
     }
 }
