@@ -108,6 +108,7 @@ struct EvaluationState {
   typename D::template Tape<T> tape;
   typename S::template Plan<T> plan;
   Vector3<T> external_field{};  // V/Å
+  T total_charge{};             // e
   Vector3<T> external_field_bar{};
   RecursionTapeOf<Q, T> recursion;       // recursive models
   SelfConsistencyTape<LawOf<Q>, T> scf;  // self-consistent models

@@ -68,12 +68,8 @@ template <Number T>
 ChargeInput<T> Potential<D, Q, S>::charge_input(const Structure& structure,
                                                 const Workspace& workspace,
                                                 const State<T>& state) const {
-  return {state.tape.features,
-          workspace.species,
-          static_cast<RealOf<T>>(structure.total_charge),
-          vector_cast<T>(structure.external_field),
-          &structure,
-          &state.geometry};
+  return {state.tape.features,  workspace.species, state.total_charge,
+          state.external_field, &structure,        &state.geometry};
 }
 
 template <class D, class Q, class S>
@@ -206,10 +202,13 @@ template <Number T>
 void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspace, State<T>& state,
                                  const Direction* direction) const {
   state.external_field = vector_cast<T>(vector_cast<RealOf<T>>(structure.external_field));
+  state.total_charge = T(static_cast<RealOf<T>>(structure.total_charge));
   if constexpr (is_dual_v<T>)
-    if (direction)
+    if (direction) {
       for (int j = 0; j < 3; ++j)
         state.external_field[j].tangent = static_cast<RealOf<T>>(direction->external_field[j]);
+      state.total_charge.tangent = static_cast<RealOf<T>>(direction->total_charge);
+    }
   descriptor_.forward(state.geometry, state.tape);
   if constexpr (size_ > 0) {
     using R = RealOf<T>;

@@ -26,7 +26,7 @@ template <Number T>
 struct ChargeInput {
   std::span<const FeatureArray<T>> features;  // one per layer
   std::span<const int> species;               // (n) index into the model's species list
-  RealOf<T> total_charge;                     // e
+  T total_charge;                             // e (the structure's, but in T)
   Vector3<T> external_field{};                // V/Å, physical (the structure's, but in T)
   const Structure* structure = nullptr;       // formal charges, spin, constraints
   const Geometry<T>* geometry = nullptr;      // positions; edges within the descriptor's cutoff

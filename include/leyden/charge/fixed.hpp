@@ -56,11 +56,13 @@ class BasicFixedCharges {
   template <Number T>
   void multipoles(const ChargeInput<T>& input, std::span<T> p) const {
     using R = RealOf<T>;
-    double excess = static_cast<double>(input.total_charge);
-    for (int s : input.species) excess -= charges_[static_cast<std::size_t>(s)];
-    const double shared = shares_excess ? excess / static_cast<double>(input.n_atoms()) : 0.0;
+    double formal = 0.0;
+    for (int s : input.species) formal += charges_[static_cast<std::size_t>(s)];
+    T shared{};
+    if constexpr (shares_excess)
+      shared = (input.total_charge - T(static_cast<R>(formal))) / static_cast<R>(input.n_atoms());
     for (std::size_t i = 0; i < p.size(); ++i)
-      p[i] = T(static_cast<R>(charges_[static_cast<std::size_t>(input.species[i])] + shared));
+      p[i] = T(static_cast<R>(charges_[static_cast<std::size_t>(input.species[i])])) + shared;
   }
 
   template <Number T>

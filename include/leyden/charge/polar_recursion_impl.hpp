@@ -236,7 +236,7 @@ void PolarRecursion<L>::forward(const ChargeInput<T>& input, const S& solver,
   using R = RealOf<T>;
   const auto n = static_cast<std::size_t>(input.n_atoms());
   const auto steps = static_cast<std::size_t>(options_.steps);
-  const double charge = static_cast<double>(input.total_charge);
+  const double charge = static_cast<double>(value_of(input.total_charge));
   const double spin = input.structure->spin_multiplicity - 1.0;
   const std::array<double, 2> target{0.5 * (charge + spin), 0.5 * (charge - spin)};
 
