@@ -31,7 +31,8 @@ struct LinearResponseMemory {
   bool dense = false;
   bool prepared = false;           // K and the preconditioner are those of this structure
   std::vector<R> coulomb;          // (n·size)²: K
-  std::vector<R> matrix;           // (n·size)²: M, then its Cholesky factor
+  std::vector<R> matrix, factor;   // (n·size)²: M, and its Cholesky factor
+  R shift = 0;                     // what M has got along prescribed charges
   Eigen::PartialPivLU<Matrix> lu;  // of M, where M is not symmetric
   LocalInverse<R> local;
   KrylovMemory<R> krylov;
@@ -221,24 +222,31 @@ bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& s
         for (std::size_t b = 0; b < size; ++b)
           m_.matrix[(i * size + a) * n + j * size + b] += block[(r + a) * width + q + b];
     });
-    // Along a prescribed charge the matrix may be singular (a periodic K without hardness); what is
-    // added there changes nothing but ν.
-    if (constraints_.size() > 0) {
-      R shift = 0;
-      for (std::size_t i = 0; i < sum_.atoms; ++i)
-        shift = std::max(shift, m_.matrix[i * size * n + i * size]);
-      for (std::size_t g = 0; g < constraints_.size(); ++g)
+    // Along a prescribed charge the matrix may be singular (a periodic K without hardness) or
+    // negative (a slab, whose potential has its zero nearby): what is added there changes ν alone.
+    R largest = 0;
+    for (std::size_t i = 0; i < sum_.atoms; ++i)
+      for (std::size_t j = 0; j < sum_.atoms; ++j)
+        largest = std::max(largest, std::abs(m_.matrix[i * size * n + j * size]));
+    m_.shift = 0;
+    for (int attempt = 0;; ++attempt) {
+      if (constraints_.size() > 0) {
+        const R change = attempt == 0 ? largest : R(9) * m_.shift;
+        m_.shift += change;
         for (std::size_t i = 0; i < sum_.atoms; ++i)
           for (std::size_t j = 0; j < sum_.atoms; ++j)
-            if (constraints_.group[i] == static_cast<int>(g) &&
-                constraints_.group[j] == static_cast<int>(g))
-              m_.matrix[i * size * n + j * size] += shift / static_cast<R>(sum_.atoms);
+            if (constraints_.group[i] >= 0 && constraints_.group[i] == constraints_.group[j])
+              m_.matrix[i * size * n + j * size] += change;
+      }
+      // LLT of a reference keeps the factor where the matrix was; a failed attempt has to fill it
+      // again. (For large matrices Eigen's products take their packing buffers from malloc; nothing
+      // else is allocated.)
+      m_.factor = m_.matrix;
+      Eigen::Map<Matrix> a(m_.factor.data(), rows, rows);
+      const Eigen::LLT<Eigen::Ref<Matrix>> factor(a);
+      if (factor.info() == Eigen::Success) break;
+      if (constraints_.size() == 0 || attempt == 3) return false;
     }
-    Eigen::Map<Matrix> a(m_.matrix.data(), rows, rows);
-    // LLT of a reference keeps the factor where the matrix was. (For large matrices Eigen's
-    // products take their packing buffers from malloc; nothing else is allocated.)
-    const Eigen::LLT<Eigen::Ref<Matrix>> factor(a);
-    if (factor.info() != Eigen::Success) return false;
   } else {
     m_.matrix.assign(n * n, R(0));
     for (std::size_t i = 0; i < n; ++i) m_.matrix[i * n + i] = R(1);
@@ -264,7 +272,7 @@ void LinearResponse<Law, S, R>::dense_solve(std::span<R> x, bool transpose) cons
   const Eigen::Index n = static_cast<Eigen::Index>(x.size());
   Eigen::Map<Eigen::Matrix<R, Eigen::Dynamic, 1>> b(x.data(), n);
   if constexpr (energy) {
-    const Eigen::Map<const Matrix> factor(m_.matrix.data(), n, n);
+    const Eigen::Map<const Matrix> factor(m_.factor.data(), n, n);
     factor.template triangularView<Eigen::Lower>().solveInPlace(b);
     factor.transpose().template triangularView<Eigen::Upper>().solveInPlace(b);
   } else if (transpose) {
@@ -358,6 +366,8 @@ KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::s
     dense_solve(x, transpose);
     // The second round takes away the rounding error of the first, so that charges are exact.
     for (int round = 0; round < 2; ++round) impose(x, rows, m_.shifted_columns, m_.shifted, c, nu);
+    if constexpr (energy)
+      for (std::size_t g = 0; g < c.size(); ++g) nu[g] += m_.shift * c[g];
     KrylovResult result;
     result.converged = true;
     for (R value : x) result.converged = result.converged && std::isfinite(value);
