@@ -11,6 +11,7 @@
 #include <leyden/atoms/validate.hpp>
 #include <leyden/charge/bond_hardness.hpp>
 #include <leyden/charge/bond_offset.hpp>
+#include <leyden/charge/bond_readout.hpp>
 #include <leyden/charge/bond_readouts.hpp>
 #include <leyden/charge/concepts.hpp>
 #include <leyden/charge/energy_functional.hpp>
