@@ -81,20 +81,25 @@ SoftenedKernel<T> softened_kernel(const T& r2, double g) {
 
 inline double pair_exponent(double s, double t) { return 1 / std::sqrt(2 * (s * s + t * t)); }
 
-// Visits (receiver i, source j, distance vector from j's to i's position) of all ordered pairs.
-template <Number T, class Visit>
-void for_each_ordered_pair(std::span<const Vector3<T>> positions, Visit&& visit) {
-  for (std::size_t i = 0; i < positions.size(); ++i)
-    for (std::size_t j = 0; j < positions.size(); ++j)
-      if (i != j) visit(i, j, positions[i] - positions[j]);
-}
-
 template <Number T>
 Vector3<T> displaced(Vector3<T> r, int receiver, int source, double step) {
   using R = RealOf<T>;
   if (receiver > 0) r[receiver - 1] += T(static_cast<R>(step));
   if (source > 0) r[source - 1] -= T(static_cast<R>(step));
   return r;
+}
+
+// The kernel between all points of two atoms, [receiver][source]. Points that are displaced alike
+// are as far from each other as the atoms.
+template <bool WithSlope, Number T>
+void pair_table(const Vector3<T>& r, int points, double step, double g,
+                SoftenedKernel<T> (*table)[4]) {
+  const SoftenedKernel<T> alike = softened_kernel<WithSlope>(dot(r, r), g);
+  for (int a = 0; a < points; ++a)
+    for (int b = 0; b < points; ++b) {
+      const Vector3<T> s = displaced(r, a, b, step);
+      table[a][b] = a == b ? alike : softened_kernel<WithSlope>(dot(s, s), g);
+    }
 }
 
 // potential (set) at all points, of charges at all points. receiver_width(i), source_width(j).
@@ -104,18 +109,21 @@ void displaced_potential(std::span<const Vector3<T>> positions, int points, doub
                          const SourceWidth& source_width, std::vector<T>& potential) {
   const auto count = static_cast<std::size_t>(points);
   potential.assign(charges.size(), T(0));
-  for_each_ordered_pair(positions, [&](std::size_t i, std::size_t j, const Vector3<T>& r) {
-    const double g = pair_exponent(receiver_width(i), source_width(j));
-    for (int a = 0; a < points; ++a) {
-      T sum(0);
-      for (int b = 0; b < points; ++b) {
-        const Vector3<T> s = displaced(r, a, b, step);
-        sum += softened_kernel<false>(dot(s, s), g).value *
-               charges[count * j + static_cast<std::size_t>(b)];
-      }
-      potential[count * i + static_cast<std::size_t>(a)] += sum;
+  SoftenedKernel<T> table[4][4];
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      const double at_i = pair_exponent(receiver_width(i), source_width(j));
+      const double at_j = pair_exponent(receiver_width(j), source_width(i));
+      const T *qi = charges.data() + count * i, *qj = charges.data() + count * j;
+      T *vi = potential.data() + count * i, *vj = potential.data() + count * j;
+      const Vector3<T> r = positions[i] - positions[j];
+      pair_table<false>(r, points, step, at_i, table);
+      for (int a = 0; a < points; ++a)
+        for (int b = 0; b < points; ++b) vi[a] += table[a][b].value * qj[b];
+      if (at_j != at_i) pair_table<false>(r, points, step, at_j, table);
+      for (int a = 0; a < points; ++a)
+        for (int b = 0; b < points; ++b) vj[b] += table[a][b].value * qi[a];
     }
-  });
 }
 
 // Adds factor · ∂/∂(positions, strain) of Σ_(i≠j) receivers_i K sources_j.
@@ -125,22 +133,34 @@ void add_displaced_gradient(std::span<const Vector3<T>> positions, int points, d
                             std::span<const T> sources, const SourceWidth& source_width, T factor,
                             GeometryGradient<T>& gradient) {
   const auto count = static_cast<std::size_t>(points);
-  for_each_ordered_pair(positions, [&](std::size_t i, std::size_t j, const Vector3<T>& r) {
-    const double g = pair_exponent(receiver_width(i), source_width(j));
-    Vector3<T> f{};
-    for (int a = 0; a < points; ++a)
-      for (int b = 0; b < points; ++b) {
-        const Vector3<T> s = displaced(r, a, b, step);
-        f += s * (softened_kernel<true>(dot(s, s), g).slope_over_d *
-                  receivers[count * i + static_cast<std::size_t>(a)] *
-                  sources[count * j + static_cast<std::size_t>(b)]);
+  SoftenedKernel<T> table[4][4];
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      const double at_i = pair_exponent(receiver_width(i), source_width(j));
+      const double at_j = pair_exponent(receiver_width(j), source_width(i));
+      const T *ri = receivers.data() + count * i, *rj = receivers.data() + count * j;
+      const T *si = sources.data() + count * i, *sj = sources.data() + count * j;
+      const Vector3<T> r = positions[i] - positions[j];
+      Vector3<T> f{};
+      const auto add = [&](const auto& product) {
+        for (int a = 0; a < points; ++a)
+          for (int b = 0; b < points; ++b)
+            f += displaced(r, a, b, step) * (table[a][b].slope_over_d * product(a, b));
+      };
+      pair_table<true>(r, points, step, at_i, table);
+      if (at_i == at_j) {
+        add([&](int a, int b) { return ri[a] * sj[b] + rj[b] * si[a]; });
+      } else {
+        add([&](int a, int b) { return ri[a] * sj[b]; });
+        pair_table<true>(r, points, step, at_j, table);
+        add([&](int a, int b) { return rj[b] * si[a]; });
       }
-    f = f * factor;
-    gradient.positions[i] += f;
-    gradient.positions[j] -= f;
-    for (int c = 0; c < 3; ++c)
-      for (int d = 0; d < 3; ++d) gradient.strain(c, d) += r[c] * f[d];
-  });
+      f = f * factor;
+      gradient.positions[i] += f;
+      gradient.positions[j] -= f;
+      for (int c = 0; c < 3; ++c)
+        for (int d = 0; d < 3; ++d) gradient.strain(c, d) += r[c] * f[d];
+    }
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail
