@@ -2,6 +2,7 @@
 #include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/charge/polar_recursion.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/reference.hpp>
 
 #include "golden_polar.hpp"
 #include "support/catch.hpp"
@@ -28,8 +29,8 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
   return d / scale;
 }
 
-template <int L>
-void check_bulk(const std::string& file) {
+template <int L, class S>
+void check(const std::string& file, const S& solver, const std::vector<std::string>& structures) {
   const GoldenPolar golden(file);
   PolarRecursion<L> model(golden.options());
   ParameterLayout layout;
@@ -40,18 +41,13 @@ void check_bulk(const std::string& file) {
   std::vector<double> parameters(layout.size(), 1e300);  // all must be set
   golden.set_parameters(layout, parameters);
   model.prepare(parameters);
-  ReciprocalOptions options;
-  options.k_cutoff = golden.k_cutoff();
-  options.background = Background::uniform;
-  const Reciprocal solver(options);
   const auto size = static_cast<std::size_t>((L + 1) * (L + 1));
   typename PolarRecursion<L>::template Tape<double> tape;
-  Reciprocal::Plan<double> plan;
+  typename S::template Plan<double> plan;
 
-  for (const std::string name : {"sio2_12", "quartz_triclinic_9"})
-    for (const auto& [variant, unused] :
-         golden.file.at("structures").at(name).at("variants").items()) {
-      static_cast<void>(unused);
+  for (const std::string& name : structures)
+    for (const auto& item : golden.file.at("structures").at(name).at("variants").items()) {
+      const std::string variant = item.key();
       INFO(file << " " << name << " " << variant);
       const Structure structure = golden.structure(name, variant);
       const std::size_t n = structure.size();
@@ -66,7 +62,7 @@ void check_bulk(const std::string& file) {
       std::vector<double> widths(n), p(n * size), energies(n), v(n * size);
       model.widths(species, widths);
       const auto features = golden.features(name);
-      solver.plan<double>(geometry, SourceShape{L, widths}, structure.total_charge, plan);
+      solver.template plan<double>(geometry, SourceShape{L, widths}, structure.total_charge, plan);
       model.template forward<double>({features, species, structure.total_charge,
                                       structure.external_field, &structure, &geometry},
                                      solver, plan, std::span<double>(p),
@@ -87,7 +83,7 @@ void check_bulk(const std::string& file) {
       CHECK(distance(dipole, expected("dipole")) < tolerance);
       double local = 0.0, coulomb = 0.0;
       for (const double e : energies) local += e;
-      solver.apply<double>(plan, p, v);
+      solver.template apply<double>(plan, p, v);
       for (std::size_t k = 0; k < p.size(); ++k) coulomb += 0.5 * p[k] * v[k];
       CHECK(distance({local}, expected("electron_energy")) < tolerance);
       CHECK(distance({coulomb}, expected("electrostatic_energy")) < tolerance);
@@ -98,6 +94,22 @@ void check_bulk(const std::string& file) {
 
 TEST_CASE("the recursion on the reference's features gives its densities and energies",
           "[charge][golden]") {
-  check_bulk<1>("p1");
-  check_bulk<0>("p3");
+  for (const std::string file : {"p1", "p3"}) {
+    const double k_cutoff = GoldenPolar(file).k_cutoff();
+    ReciprocalOptions bulk;
+    bulk.k_cutoff = k_cutoff;
+    bulk.background = Background::uniform;
+    ReferenceElectrostaticsOptions all;
+    all.k_cutoff = k_cutoff;
+    all.self = SelfInteraction::included;
+    const auto run = [&](const auto& solver, const std::vector<std::string>& structures) {
+      if (file == "p1")
+        check<1>(file, solver, structures);
+      else
+        check<0>(file, solver, structures);
+    };
+    run(Reciprocal(bulk), {"sio2_12", "quartz_triclinic_9"});
+    run(ReferenceElectrostatics(all),
+        {"sio2_12", "quartz_triclinic_9", "quartz_slab_TTF", "water"});
+  }
 }

@@ -5,6 +5,7 @@
 #include <leyden/charge/polar_blocks.hpp>
 #include <leyden/charge/spin_projection.hpp>
 #include <leyden/charge/widths.hpp>
+#include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 
 #include <span>
@@ -49,13 +50,13 @@ struct PolarRecursionOptions {
 /// Geerlings et al., Chem. Rev. 103, 1793 (2003).
 ///
 /// Features of l = 1 must be in the order of the multipoles, (y, z, x), and all layers must have
-/// the same irreps. The field enters with positions relative to the barycentre; where `field_jump`
-/// is given atoms count from between its planes, as in external_potential. Without it a field along
-/// a periodic direction acts on positions as they are (so do the published models), which is not
-/// invariant under lattice translations of single atoms.
+/// the same irreps. The field enters the potential features with positions relative to the
+/// barycentre. By default positions are taken as given, also along periodic directions, as the
+/// published models do: the result then depends on which image of an atom is given. With
+/// FieldImages::between_planes it does not; see external_potential.
 ///
 /// Parameters are named charge/…; each slice keeps the order of numbers of the published files.
-template <int L>
+template <int L, FieldImages images = FieldImages::as_given>
 class PolarRecursion {
   static_assert(L == 0 || L == 1, "PolarRecursion: l_max is 0 (charges) or 1 (and dipoles)");
   static constexpr std::size_t size = static_cast<std::size_t>((L + 1) * (L + 1));
@@ -66,6 +67,7 @@ class PolarRecursion {
   static constexpr ChargeKind kind = ChargeKind::recursion;
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = true;
+  static constexpr FieldImages field_images = images;
 
   /// All memory of one structure.
   template <Number T>
@@ -93,6 +95,7 @@ class PolarRecursion {
     IrrepRows<T> sources_bar, features_bar, fukui_bar, potential_bar, rows_bar, out_bar;
     SpinDensities<T> density_bar, first_density_bar;
     std::vector<T> field_bar;  // (n) of the applied potential
+    Vector3<T> gradient_bar;   // of its gradient
     PolarScratch<T> scratch;
 
     /// Coefficients of the density of spin 0 (α) or 1 (β), (n·size).
@@ -123,7 +126,7 @@ class PolarRecursion {
 
   /// Adds the cotangents of the last forward on this tape: those of p (p_bar, n·size) and of the
   /// sum of the site energies (energy_bar). What reaches the geometry through potentials and the
-  /// field goes to bar.geometry.
+  /// field goes to bar.geometry; bar.external_field is added to.
   template <Number T, class S>
   void backward(const ChargeInput<T>& input, const S& solver,
                 const typename S::template Plan<T>& plan, std::span<const T> p_bar, T energy_bar,
@@ -166,10 +169,11 @@ class PolarRecursion {
                           GeometryGradient<T>* geometry) const;
   template <Number T>
   void field_backward(const ChargeInput<T>& input, Tape<T>& tape,
-                      GeometryGradient<T>& geometry) const;
+                      const InputCotangents<T>& bar) const;
 
   PolarRecursionOptions options_;
   PolarShape shape_;
+  RowChannels potential_channels_{};
   std::vector<IrrepLinear> sources_, mixers_;  // of each layer
   FukuiReadout fukui_;
   std::vector<PolarUpdate<L>> updates_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <leyden/charge/polar_recursion.hpp>
-#include <leyden/electrostatics/external_field.hpp>
 
 #include <algorithm>
 #include <string>
@@ -36,9 +35,10 @@ inline void check_polar_options(const PolarRecursionOptions& o) {
 
 }  // namespace detail
 
-template <int L>
-void PolarRecursion<L>::declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
-                                std::span<const int> species) {
+template <int L, FieldImages images>
+void PolarRecursion<L, images>::declare(ParameterLayout& layout,
+                                        std::span<const FeatureShape> shapes,
+                                        std::span<const int> species) {
   detail::check_polar_options(options_);
   options_.widths.check("PolarRecursion", species.size());
   if (shapes.empty()) throw ModelError("PolarRecursion: the descriptor has no layers of features");
@@ -57,6 +57,7 @@ void PolarRecursion<L>::declare(ParameterLayout& layout, std::span<const Feature
             options_.feature_l_max,
             L,
             static_cast<int>(species.size())};
+  potential_channels_ = shape_.potential().channels;
   sources_.clear();
   mixers_.clear();
   updates_.clear();
@@ -79,8 +80,8 @@ void PolarRecursion<L>::declare(ParameterLayout& layout, std::span<const Feature
   energy_.declare(layout, "charge/energy/", options_.initial_weights);
 }
 
-template <int L>
-void PolarRecursion<L>::prepare(std::span<const double> parameters) {
+template <int L, FieldImages images>
+void PolarRecursion<L, images>::prepare(std::span<const double> parameters) {
   for (auto& s : sources_) s.prepare(parameters);
   for (auto& m : mixers_) m.prepare(parameters);
   fukui_.prepare(parameters);
@@ -88,10 +89,10 @@ void PolarRecursion<L>::prepare(std::span<const double> parameters) {
   if (options_.local_electron_energy) energy_.prepare(parameters);
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <class Visit>
-void PolarRecursion<L>::for_each_feature(std::size_t n_atoms, std::size_t atom, int spin,
-                                         Visit&& visit) const {
+void PolarRecursion<L, images>::for_each_feature(std::size_t n_atoms, std::size_t atom, int spin,
+                                                 Visit&& visit) const {
   const int lf = options_.feature_l_max;
   const auto fs = static_cast<std::size_t>((lf + 1) * (lf + 1));
   const std::size_t n_widths = options_.feature_widths.size();
@@ -105,24 +106,18 @@ void PolarRecursion<L>::for_each_feature(std::size_t n_atoms, std::size_t atom, 
     }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T>
-void PolarRecursion<L>::load_positions(const ChargeInput<T>& input, Tape<T>& tape) const {
+void PolarRecursion<L, images>::load_positions(const ChargeInput<T>& input, Tape<T>& tape) const {
   using R = RealOf<T>;
   const Geometry<T>& geometry = *input.geometry;
-  const auto& jump = input.structure->field_jump;
-  const bool planes_given =
-      std::any_of(jump.begin(), jump.end(), [](const auto& j) { return j.has_value(); });
-  detail::FieldPlanes planes;
-  if (planes_given)
-    planes = detail::field_planes(geometry, input.structure->external_field, jump,
-                                  default_field_clearance);
+  const detail::FieldPlanes planes = detail::field_planes_of(
+      geometry, input.external_field, input.structure->field_jump, default_field_clearance, images);
   tape.positions.resize(geometry.positions.size());
   Vector3<detail::Wide<T>> sum{};
   for (int i = 0; i < geometry.n_atoms(); ++i) {
     Vector3<T>& r = tape.positions[static_cast<std::size_t>(i)];
-    r = planes_given ? detail::between_planes(geometry, planes, i)
-                     : geometry.positions[static_cast<std::size_t>(i)];
+    r = detail::between_planes(geometry, planes, i);
     for (int a = 0; a < 3; ++a) sum[a] += detail::widen(r[a]);
   }
   const R share = R(1) / static_cast<R>(geometry.n_atoms());
@@ -131,9 +126,9 @@ void PolarRecursion<L>::load_positions(const ChargeInput<T>& input, Tape<T>& tap
   for (Vector3<T>& r : tape.positions) r -= mean;
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T>
-void PolarRecursion<L>::store_density(const SpinDensities<T>& density, IrrepRows<T>& rows) {
+void PolarRecursion<L, images>::store_density(const SpinDensities<T>& density, IrrepRows<T>& rows) {
   for (int s = 0; s < 2; ++s)
     for (int i = 0; i < rows.n_atoms; ++i) {
       const T* from =
@@ -143,9 +138,9 @@ void PolarRecursion<L>::store_density(const SpinDensities<T>& density, IrrepRows
     }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T>
-void PolarRecursion<L>::add_density(const IrrepRows<T>& rows, SpinDensities<T>& density) {
+void PolarRecursion<L, images>::add_density(const IrrepRows<T>& rows, SpinDensities<T>& density) {
   for (int s = 0; s < 2; ++s)
     for (int i = 0; i < rows.n_atoms; ++i) {
       T* to = density[static_cast<std::size_t>(s)].data() + static_cast<std::size_t>(i) * size;
@@ -154,18 +149,18 @@ void PolarRecursion<L>::add_density(const IrrepRows<T>& rows, SpinDensities<T>& 
     }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T, class S>
-void PolarRecursion<L>::load_potential(const ChargeInput<T>& input, const S& solver,
-                                       const typename S::template Plan<T>& plan,
-                                       const SpinDensities<T>& density, IrrepRows<T>& rows,
-                                       Tape<T>& tape) const {
+void PolarRecursion<L, images>::load_potential(const ChargeInput<T>& input, const S& solver,
+                                               const typename S::template Plan<T>& plan,
+                                               const SpinDensities<T>& density, IrrepRows<T>& rows,
+                                               Tape<T>& tape) const {
   using R = RealOf<T>;
   const std::size_t n = tape.positions.size();
   const auto fs =
       static_cast<std::size_t>((options_.feature_l_max + 1) * (options_.feature_l_max + 1));
   tape.potential.resize(options_.feature_widths.size() * n * fs);
-  rows.assign_zero(static_cast<int>(n), shape_.potential().channels);
+  rows.assign_zero(static_cast<int>(n), potential_channels_);
   // Half of −E·r and −E: each spin sees its share of the applied potential.
   const Vector3<T> half = input.external_field * T(R(-0.5));
   for (int s = 0; s < 2; ++s) {
@@ -183,14 +178,14 @@ void PolarRecursion<L>::load_potential(const ChargeInput<T>& input, const S& sol
   }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T, class S>
-void PolarRecursion<L>::potential_backward(const S& solver,
-                                           const typename S::template Plan<T>& plan,
-                                           const SpinDensities<T>& density,
-                                           const IrrepRows<T>& rows_bar,
-                                           SpinDensities<T>& density_bar, Tape<T>& tape,
-                                           GeometryGradient<T>* geometry) const {
+void PolarRecursion<L, images>::potential_backward(const S& solver,
+                                                   const typename S::template Plan<T>& plan,
+                                                   const SpinDensities<T>& density,
+                                                   const IrrepRows<T>& rows_bar,
+                                                   SpinDensities<T>& density_bar, Tape<T>& tape,
+                                                   GeometryGradient<T>* geometry) const {
   using R = RealOf<T>;
   const std::size_t n = tape.positions.size();
   for (int s = 0; s < 2; ++s) {
@@ -198,7 +193,10 @@ void PolarRecursion<L>::potential_backward(const S& solver,
       for_each_feature(n, i, s, [&](std::size_t at, int l, int m, int channel, double factor) {
         const T bar = rows_bar.get(l, static_cast<int>(i), m, channel) * static_cast<R>(factor);
         tape.potential[at] = bar;
-        if (l == 0) tape.field_bar[i] += bar;
+        if (l == 0)
+          tape.field_bar[i] += bar;
+        else
+          tape.gradient_bar[cartesian_of_coefficient[static_cast<std::size_t>(m + 1)]] += bar;
       });
     const auto spin = static_cast<std::size_t>(s);
     const std::span<const T> bar = tape.potential;
@@ -210,13 +208,23 @@ void PolarRecursion<L>::potential_backward(const S& solver,
   }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T>
-void PolarRecursion<L>::field_backward(const ChargeInput<T>& input, Tape<T>& tape,
-                                       GeometryGradient<T>& geometry) const {
+void PolarRecursion<L, images>::field_backward(const ChargeInput<T>& input, Tape<T>& tape,
+                                               const InputCotangents<T>& bar) const {
   using R = RealOf<T>;
   const Vector3<T> half = input.external_field * T(R(-0.5));
   const std::size_t n = tape.positions.size();
+  if (bar.external_field != nullptr) {
+    Vector3<T>& field = *bar.external_field;
+    for (int a = 0; a < 3; ++a) {
+      T moment = tape.gradient_bar[a];
+      for (std::size_t i = 0; i < n; ++i) moment += tape.positions[i][a] * tape.field_bar[i];
+      field[a] -= moment * R(0.5);
+    }
+  }
+  if (bar.geometry == nullptr) return;
+  GeometryGradient<T>& geometry = *bar.geometry;
   detail::Wide<T> sum(0.0);
   for (const T& b : tape.field_bar) sum += detail::widen(b);
   const T mean = detail::narrow<T>(sum) * (R(1) / static_cast<R>(n));
@@ -228,17 +236,17 @@ void PolarRecursion<L>::field_backward(const ChargeInput<T>& input, Tape<T>& tap
   }
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T, class S>
-void PolarRecursion<L>::forward(const ChargeInput<T>& input, const S& solver,
-                                const typename S::template Plan<T>& plan, std::span<T> p,
-                                std::span<T> site_energies, Tape<T>& tape) const {
+void PolarRecursion<L, images>::forward(const ChargeInput<T>& input, const S& solver,
+                                        const typename S::template Plan<T>& plan, std::span<T> p,
+                                        std::span<T> site_energies, Tape<T>& tape) const {
   using R = RealOf<T>;
   const auto n = static_cast<std::size_t>(input.n_atoms());
   const auto steps = static_cast<std::size_t>(options_.steps);
-  const double charge = static_cast<double>(value_of(input.total_charge));
+  const detail::Wide<T> charge = detail::widen(input.total_charge);
   const double spin = input.structure->spin_multiplicity - 1.0;
-  const std::array<double, 2> target{0.5 * (charge + spin), 0.5 * (charge - spin)};
+  const std::array<detail::Wide<T>, 2> target{(charge + spin) * 0.5, (charge - spin) * 0.5};
 
   load_positions(input, tape);
   tape.layers.resize(sources_.size());
@@ -286,11 +294,12 @@ void PolarRecursion<L>::forward(const ChargeInput<T>& input, const S& solver,
                   tape.energy);
 }
 
-template <int L>
+template <int L, FieldImages images>
 template <Number T, class S>
-void PolarRecursion<L>::backward(const ChargeInput<T>& input, const S& solver,
-                                 const typename S::template Plan<T>& plan, std::span<const T> p_bar,
-                                 T energy_bar, Tape<T>& tape, InputCotangents<T> bar) const {
+void PolarRecursion<L, images>::backward(const ChargeInput<T>& input, const S& solver,
+                                         const typename S::template Plan<T>& plan,
+                                         std::span<const T> p_bar, T energy_bar, Tape<T>& tape,
+                                         InputCotangents<T> bar) const {
   using R = RealOf<T>;
   const int n = input.n_atoms();
   const RowChannels channels = tape.features.channels;
@@ -299,8 +308,9 @@ void PolarRecursion<L>::backward(const ChargeInput<T>& input, const S& solver,
   tape.layers_bar.resize(n_layers);
   for (auto& layer : tape.layers_bar) layer.assign_zero(n, channels);
   tape.features_bar.assign_zero(n, channels);
-  tape.potential_bar.assign_zero(n, shape_.potential().channels);
+  tape.potential_bar.assign_zero(n, potential_channels_);
   tape.field_bar.assign(static_cast<std::size_t>(n), T(R(0)));
+  tape.gradient_bar = {};
   for (std::size_t s = 0; s < 2; ++s) {
     tape.density_bar[s].assign(p_bar.begin(), p_bar.end());
     tape.first_density_bar[s].assign(p_bar.size(), T(R(0)));
@@ -332,7 +342,7 @@ void PolarRecursion<L>::backward(const ChargeInput<T>& input, const S& solver,
                        bar.geometry);
     tape.potential_bar.assign_zero(n, tape.potential_bar.channels);
   }
-  if (bar.geometry != nullptr) field_backward(input, tape, *bar.geometry);
+  field_backward(input, tape, bar);
 
   for (std::size_t s = 0; s < 2; ++s)
     for (std::size_t k = 0; k < p_bar.size(); ++k)

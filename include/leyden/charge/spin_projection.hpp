@@ -56,8 +56,8 @@ struct SpinProjectionTape {
 /// l = 0 channels first + s of `fukui`.
 template <Number T>
 void project_spins(const IrrepRows<T>& fukui, int first, FukuiShares shares,
-                   const std::array<double, 2>& target, std::size_t size, SpinDensities<T>& density,
-                   SpinProjectionTape<T>& tape) {
+                   const std::array<detail::Wide<T>, 2>& target, std::size_t size,
+                   SpinDensities<T>& density, SpinProjectionTape<T>& tape) {
   using W = detail::Wide<T>;
   const auto n = static_cast<std::size_t>(fukui.n_atoms);
   for (std::size_t s = 0; s < 2; ++s) {
