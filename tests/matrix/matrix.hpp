@@ -93,7 +93,7 @@ class Row {
     if (!P::charge_model_type::conserves_charge) structure_.total_charge = 0.0;
   }
 
-  void print(const char* solver) {
+  void print(const char* solver, const std::string& variant) {
     using Q = typename P::charge_model_type;
     const std::string cells[] = {cell([&] { return evaluates(); }),
                                  cell([&] { return forces(structure_); }),
@@ -103,7 +103,8 @@ class Row {
                                  cell([&] { return constant_charge(); }),
                                  cell([&] { return constant_level(); }),
                                  cell([&] { return responses(); })};
-    std::printf("%s\t%s\t%s", std::string(Q::name).c_str(), solver, boundary_.c_str());
+    std::printf("%s%s\t%s\t%s", std::string(Q::name).c_str(),
+                (variant.empty() ? "" : " (" + variant + ")").c_str(), solver, boundary_.c_str());
     for (const std::string& text : cells) std::printf("\t%s", text.c_str());
     std::printf("\n");
     std::fflush(stdout);
@@ -294,9 +295,9 @@ class Row {
   typename P::Workspace workspace_, other_;
 };
 
-/// All lines of a charge model.
+/// All lines of a charge model; `variant` says which of its options are on.
 template <class Q>
-void print_rows(const Q& model) {
+void print_rows(const Q& model, const std::string& variant = "") {
   const auto row = [&]<class S>(const S& solver, const char* boundary) {
     using P = Potential<Descriptor, Q, S>;
     P potential(descriptor(), model, solver, 7);
@@ -304,7 +305,7 @@ void print_rows(const Q& model) {
     RandomStream random(11);
     for (double& value : x) value += 0.05 * random.normal();  // zeros hide errors
     potential.set_parameters(x);
-    Row<P>(potential, boundary).print(std::string(S::name).c_str());
+    Row<P>(potential, boundary).print(std::string(S::name).c_str(), variant);
   };
   ReciprocalOptions reciprocal;
   reciprocal.background = Background::uniform;

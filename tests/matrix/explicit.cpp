@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "matrix/matrix.hpp"
+
+int main() {
+  using namespace leyden;
+  using leyden_test::make_charge_model;
+  leyden_matrix::print_rows(make_charge_model<FixedCharges>());
+  leyden_matrix::print_rows(make_charge_model<LocalMultipoles<0>>());
+  leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1>>());
+  leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::uniform>>());
+  leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::fukui>>());
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include <leyden/charge/fourth_generation.hpp>
+
+#include "matrix/matrix.hpp"
+
+int main() {
+  using namespace leyden;
+  FourthGenerationOptions options;
+  options.equilibration.widths = std::vector<double>{0.9, 0.6};
+  leyden_matrix::print_rows(FourthGeneration(options));
+}
