@@ -10,4 +10,5 @@ int main() {
   options.charges = {-0.5, 0.25};
   leyden_matrix::print_rows(BondHardness<0>(options));
   leyden_matrix::print_rows(BondHardness<1>(options));
+  return leyden_matrix::misses > 0 ? 1 : 0;
 }

@@ -7,4 +7,5 @@ int main() {
   using namespace leyden;
   leyden_matrix::print_rows(leyden_test::make_charge_model<ChargeEquilibration>());
   leyden_matrix::print_rows(leyden_test::make_charge_model<PolarizableChargeEquilibration>());
+  return leyden_matrix::misses > 0 ? 1 : 0;
 }

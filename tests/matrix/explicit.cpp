@@ -9,4 +9,5 @@ int main() {
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1>>());
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::uniform>>());
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::fukui>>());
+  return leyden_matrix::misses > 0 ? 1 : 0;
 }

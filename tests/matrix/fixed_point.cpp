@@ -15,4 +15,5 @@ int main() {
   leyden_matrix::print_rows(FixedPoint<1>(options), "many-body");
   options.feature_widths = {0.9, 1.8};
   leyden_matrix::print_rows(FixedPoint<1>(options), "many-body, two widths");
+  return leyden_matrix::misses > 0 ? 1 : 0;
 }

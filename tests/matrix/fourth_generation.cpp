@@ -8,4 +8,5 @@ int main() {
   FourthGenerationOptions options;
   options.equilibration.widths = std::vector<double>{0.9, 0.6};
   leyden_matrix::print_rows(FourthGeneration(options));
+  return leyden_matrix::misses > 0 ? 1 : 0;
 }

@@ -80,6 +80,8 @@ inline Structure structure(std::string_view boundary) {
   return s;
 }
 
+inline int misses = 0;  // what main returns: a matrix with a miss is a failure
+
 template <class P>
 class Row {
  public:
@@ -105,7 +107,10 @@ class Row {
                                  cell([&] { return responses(); })};
     std::printf("%s%s\t%s\t%s", std::string(Q::name).c_str(),
                 (variant.empty() ? "" : " (" + variant + ")").c_str(), solver, boundary_.c_str());
-    for (const std::string& text : cells) std::printf("\t%s", text.c_str());
+    for (const std::string& text : cells) {
+      std::printf("\t%s", text.c_str());
+      if (text.compare(0, 4, "miss") == 0) ++misses;
+    }
     std::printf("\n");
     std::fflush(stdout);
   }
@@ -309,6 +314,7 @@ void print_rows(const Q& model, const std::string& variant = "") {
   };
   ReciprocalOptions reciprocal;
   reciprocal.background = Background::uniform;
+  reciprocal.slab_feature_width = 2.0;  // the widest that a model here looks at
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");
