@@ -19,6 +19,7 @@
 #include <leyden/charge/equilibration.hpp>
 #include <leyden/charge/fixed.hpp>
 #include <leyden/charge/fixed_point.hpp>
+#include <leyden/charge/formal_charges.hpp>
 #include <leyden/charge/fourth_generation.hpp>
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/log_cosh.hpp>
@@ -32,6 +33,7 @@
 #include <leyden/charge/site_readouts.hpp>
 #include <leyden/charge/softplus.hpp>
 #include <leyden/charge/spin_projection.hpp>
+#include <leyden/charge/split.hpp>
 #include <leyden/charge/widths.hpp>
 #include <leyden/compatibility.hpp>
 #include <leyden/config.hpp>
@@ -47,6 +49,7 @@
 #include <leyden/core/vector3.hpp>
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/mace.hpp>
+#include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/concepts.hpp>

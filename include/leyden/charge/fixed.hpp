@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/charge/concepts.hpp>
+#include <leyden/charge/formal_charges.hpp>
 #include <leyden/charge/widths.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -11,10 +12,12 @@ struct FixedChargesOptions {
   std::vector<double> charges;  ///< e, one per species
   GaussianWidths widths;        ///< Å
   bool trained = false;         ///< adds a correction per species that training may change
+  bool from_structure = false;  ///< takes Structure::formal_charges; `charges` may be empty then
 };
 
-/// A formal charge per species, q_i = q_z: the baseline of ionic systems (with smooth charges, the
-/// idea of the fixed-charge baseline of Baldwin et al., arXiv:2603.14700, family A).
+/// A formal charge per species, q_i = q_z, or per atom as the structure states it: the baseline of
+/// ionic systems (with smooth charges, the idea of the fixed-charge baseline of Baldwin et al.,
+/// arXiv:2603.14700, family A).
 ///
 /// With `shares_excess` what the charges lack of the total charge Q is spread evenly,
 /// q_i = q_z + (Q − Σ q_z)/N, so the total charge is exact; without it Q is ignored. The parameter
@@ -27,42 +30,45 @@ class BasicFixedCharges {
   static constexpr int l_max = 0;
   static constexpr bool conserves_charge = shares_excess;
 
-  explicit BasicFixedCharges(FixedChargesOptions options) : options_(std::move(options)) {}
+  explicit BasicFixedCharges(FixedChargesOptions options)
+      : options_(std::move(options)), formal_(options_.charges, options_.from_structure) {}
 
   const FixedChargesOptions& options() const { return options_; }
 
   /// @throws ModelError when there is not one charge per species.
   void declare(ParameterLayout& layout, std::span<const FeatureShape>,
                std::span<const int> species) {
-    if (options_.charges.size() != species.size())
-      throw ModelError("FixedCharges: " + std::to_string(options_.charges.size()) +
-                       " charges are given for " + std::to_string(species.size()) +
+    if (options_.charges.empty() && !options_.from_structure && !species.empty())
+      throw ModelError("FixedCharges: 0 charges are given for " + std::to_string(species.size()) +
                        " species; give one per species, in the descriptor's order");
+    formal_.check_options("FixedCharges", species.size());
     options_.widths.check("FixedCharges", species.size());
     if (options_.trained)
       correction_ = layout.add("charge/correction", {static_cast<int>(species.size())},
                                Initializer::constant(0.0));
-    charges_ = options_.charges;
+    corrections_.assign(species.size(), 0.0);
   }
   void prepare(std::span<const double> parameters) {
     if (!options_.trained) return;
-    for (std::size_t s = 0; s < charges_.size(); ++s)
-      charges_[s] = options_.charges[s] + correction_.of(parameters)[s];
+    const std::span<const double> c = correction_.of(parameters);
+    corrections_.assign(c.begin(), c.end());
   }
   void widths(std::span<const int> species, std::span<double> out) const {
     options_.widths.fill(species, out);
   }
 
+  /// @throws InputError when the structure's formal charges are asked for and missing, or not one
+  /// per atom.
   template <Number T>
   void multipoles(const ChargeInput<T>& input, std::span<T> p) const {
     using R = RealOf<T>;
+    formal_.check("FixedCharges", input);
     double formal = 0.0;
-    for (int s : input.species) formal += charges_[static_cast<std::size_t>(s)];
+    for (std::size_t i = 0; i < p.size(); ++i) formal += charge(input, i);
     T shared{};
     if constexpr (shares_excess)
       shared = (input.total_charge - T(static_cast<R>(formal))) / static_cast<R>(input.n_atoms());
-    for (std::size_t i = 0; i < p.size(); ++i)
-      p[i] = T(static_cast<R>(charges_[static_cast<std::size_t>(input.species[i])])) + shared;
+    for (std::size_t i = 0; i < p.size(); ++i) p[i] = T(static_cast<R>(charge(input, i))) + shared;
   }
 
   template <Number T>
@@ -80,9 +86,15 @@ class BasicFixedCharges {
   }
 
  private:
+  template <Number T>
+  double charge(const ChargeInput<T>& input, std::size_t atom) const {
+    return formal_.of(input, atom) + corrections_[static_cast<std::size_t>(input.species[atom])];
+  }
+
   FixedChargesOptions options_;
+  FormalCharges formal_;
   Slice correction_;
-  std::vector<double> charges_;  // (species)
+  std::vector<double> corrections_;  // (species)
 };
 
 using FixedCharges = BasicFixedCharges<true>;

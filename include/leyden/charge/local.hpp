@@ -12,7 +12,8 @@ namespace leyden::inline LEYDEN_ABI {
 enum class ChargeConstraint {
   none,     ///< they do not: the total charge is ignored
   uniform,  ///< every atom takes the same share of what is lacking
-  fukui     ///< every atom takes a learned positive share (a Fukui function)
+  fukui,    ///< every atom takes a learned positive share (a Fukui function)
+  softness  ///< the same, but one number per species
 };
 
 /// What LocalMultipoles are built from.
@@ -28,9 +29,11 @@ struct LocalMultipolesOptions {
 /// l = 0 and no charge labels, the latent charges of LES (Cheng, npj Comput. Mater. 2025).
 ///
 /// The constraint makes the total charge exact: q_i ← q_i + f_i (Q − Σq), f_i = 1/N or
-/// f_i = softplus(c_z + u·h_i)/Σ, as MACE-POLAR does with its Fukui functions (arXiv:2602.19411).
+/// f_i = softplus(c_z + u·h_i)/Σ, as MACE-POLAR does with its Fukui functions (arXiv:2602.19411),
+/// or f_i = softplus(c_z)/Σ, softnesses that do not see the surroundings.
 ///
-/// Parameters: charge/weight, charge/bias, charge/dipole/weight, charge/fukui/weight and /bias.
+/// Parameters: charge/weight, charge/bias, charge/dipole/weight, charge/fukui/weight and /bias,
+/// charge/softness (species).
 template <int L = 1, ChargeConstraint constraint = ChargeConstraint::none>
 class LocalMultipoles {
   static_assert(L == 0 || L == 1, "LocalMultipoles: l_max is 0 (charges) or 1 (and dipoles)");
@@ -40,10 +43,12 @@ class LocalMultipoles {
   static constexpr std::string_view name =
       L == 0 ? (constraint == ChargeConstraint::none      ? "local charges"
                 : constraint == ChargeConstraint::uniform ? "local charges, uniform shift"
-                                                          : "local charges, Fukui shift")
+                : constraint == ChargeConstraint::fukui   ? "local charges, Fukui shift"
+                                                          : "local charges, softness shift")
              : (constraint == ChargeConstraint::none      ? "local dipoles"
                 : constraint == ChargeConstraint::uniform ? "local dipoles, uniform shift"
-                                                          : "local dipoles, Fukui shift");
+                : constraint == ChargeConstraint::fukui   ? "local dipoles, Fukui shift"
+                                                          : "local dipoles, softness shift");
   static constexpr ChargeKind kind = ChargeKind::explicit_;
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = constraint != ChargeConstraint::none;
@@ -59,6 +64,10 @@ class LocalMultipoles {
     charge_.prepare(parameters);
     if constexpr (L == 1) dipole_.prepare(parameters);
     if constexpr (constraint == ChargeConstraint::fukui) fukui_.prepare(parameters);
+    if constexpr (constraint == ChargeConstraint::softness) {
+      const std::span<const double> c = softness_slice_.of(parameters);
+      softness_.assign(c.begin(), c.end());
+    }
   }
   void widths(std::span<const int> species, std::span<double> out) const {
     options_.widths.fill(species, out);
@@ -82,12 +91,16 @@ class LocalMultipoles {
   T share(const ChargeInput<T>& input, int atom, int species) const {
     if constexpr (constraint == ChargeConstraint::fukui)
       return softplus(fukui_.value(input.features, atom, species));
+    else if constexpr (constraint == ChargeConstraint::softness)
+      return T(static_cast<RealOf<T>>(softplus(softness_[static_cast<std::size_t>(species)])));
     else
       return T(RealOf<T>(1));
   }
 
   LocalMultipolesOptions options_;
   FeatureReadout charge_, dipole_, fukui_;
+  Slice softness_slice_;
+  std::vector<double> softness_;  // (species), before softplus
 };
 
 template <int L, ChargeConstraint constraint>
@@ -111,6 +124,9 @@ void LocalMultipoles<L, constraint>::declare(ParameterLayout& layout,
     fukui_ = FeatureReadout(readout);
     fukui_.declare(layout, "charge/fukui/", shapes, n);
   }
+  if constexpr (constraint == ChargeConstraint::softness)
+    softness_slice_ =
+        layout.add("charge/softness", {n}, Initializer::constant(inverse_softplus(1.0)));
   if constexpr (L == 1) {
     readout.l = 1;
     dipole_ = FeatureReadout(readout);
@@ -172,10 +188,16 @@ void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::
       fukui_.pullback(input.features, i, s, excess * q_bar / shares * sigmoid(z), bar.features,
                       bar.parameters);
     }
+    if constexpr (constraint == ChargeConstraint::softness)
+      if (!bar.parameters.empty())
+        softness_slice_.of(bar.parameters)[static_cast<std::size_t>(s)] +=
+            excess * q_bar / shares *
+            static_cast<RealOf<T>>(sigmoid(softness_[static_cast<std::size_t>(s)]));
   }
 }
 
 static_assert(ExplicitChargeModel<LocalMultipoles<0>>);
 static_assert(ExplicitChargeModel<LocalMultipoles<1, ChargeConstraint::fukui>>);
+static_assert(ExplicitChargeModel<LocalMultipoles<1, ChargeConstraint::softness>>);
 
 }  // namespace leyden::inline LEYDEN_ABI
