@@ -257,3 +257,32 @@ TEST_CASE("a map is brought to its fixed point, with exact derivatives", "[scf]"
 TEST_CASE("a map that sees the potential on several widths", "[scf]") {
   check_all_ways(Cluster<MapLaw>(MapLaw{{0.9, 1.8}}));
 }
+
+TEST_CASE("the energy of a response law is concave in the density; its gap bounds the error",
+          "[scf]") {
+  Cluster<ConvexLaw<LawForm::response>> cluster({});
+  const auto exact = cluster.solve<double>(0.0);
+  CHECK(exact.outcome.energy_bound < 1e-20);
+  double last = -1e300;
+  for (double energy : exact.outcome.energies) {  // Newton steps climb the dual function
+    CHECK(energy >= last - 1e-12);
+    last = energy;
+  }
+  cluster.options.method = ScfMethod::linear;
+  cluster.options.mixing = 0.1;
+  cluster.options.throw_on_failure = false;
+  double previous_error = 0, previous_residual = 0;
+  for (int iterations : {3, 10, 30, 60}) {
+    cluster.options.max_iterations = iterations;
+    const auto r = cluster.solve<double>(0.0);
+    CHECK(r.outcome.status == ScfStatus::stalled);
+    const double error = exact.energy - r.energy;
+    CHECK(error >= 0.0);
+    CHECK(error <= r.outcome.energy_bound);
+    // Second order: a residual ten times smaller makes a hundred times less error.
+    if (previous_error > 0)
+      CHECK(error / previous_error < 2.0 * std::pow(r.outcome.residual / previous_residual, 1.7));
+    previous_error = error;
+    previous_residual = r.outcome.residual;
+  }
+}

@@ -120,6 +120,12 @@ void DensitySolver<Law, S, R>::solve() {
     minimize();
   else
     find_fixed_point();
+  if constexpr (form == LawForm::response) {
+    m_.trial_field.resize(m_.residual.size());
+    response_.field(m_.residual, m_.trial_field);
+    out.energy_bound =
+        0.5 * static_cast<double>(detail::dot_product<R>(m_.residual, m_.trial_field));
+  }
   out.operator_applications = m_.response.applications;
   if (out.status == ScfStatus::converged && options_.warm_start) {
     m_.before_previous.swap(m_.previous);

@@ -66,6 +66,9 @@ struct ScfOutcome {
   int iterations = 0;             ///< densities tried after the first
   int operator_applications = 0;  ///< of K (or of the features), real ones, derivatives included
   double residual = 0.0;          ///< as ScfOptions::tolerance
+  /// eV, of response laws: how far the energy can lie below the converged one, ½ rᵀ(K + η)r with r
+  /// the residual density: the gap between the dual function and the primal energy of p + r.
+  double energy_bound = 0.0;
   std::vector<double> residuals;  ///< of the first density and after each iteration
   std::vector<double> energies;   ///< eV, likewise: what is minimised (or maximised, for responses)
 };
