@@ -25,7 +25,9 @@ P make_bulk_potential() {
 TEMPLATE_TEST_CASE("every potential obeys the laws of a crystal", "[potential]", Uncharged,
                    Bulk<FixedCharges>, Bulk<LocalMultipoles<0>>,
                    (Bulk<LocalMultipoles<1, ChargeConstraint::uniform>>),
-                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>), Bulk<ChargeEquilibration>,
+                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>),
+                   (Bulk<LocalMultipoles<1, ChargeConstraint::softness>>), Bulk<SplitCharges<0>>,
+                   Bulk<SplitCharges<1>>, Bulk<ChargeEquilibration>,
                    Bulk<PolarizableChargeEquilibration>) {
   const TestType potential = make_bulk_potential<TestType>();
   Structure structure = crystal();
@@ -34,8 +36,8 @@ TEMPLATE_TEST_CASE("every potential obeys the laws of a crystal", "[potential]",
 }
 
 TEMPLATE_TEST_CASE("a field across vacuum obeys them too", "[potential]", Bulk<FixedCharges>,
-                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>), Bulk<ChargeEquilibration>,
-                   Bulk<PolarizableChargeEquilibration>) {
+                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>), Bulk<SplitCharges<1>>,
+                   Bulk<ChargeEquilibration>, Bulk<PolarizableChargeEquilibration>) {
   const TestType potential = make_bulk_potential<TestType>();
   // Vacuum in all directions, so that no strain can turn the field into a forbidden direction.
   Structure structure = crystal();

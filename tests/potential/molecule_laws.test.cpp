@@ -40,7 +40,9 @@ TEMPLATE_TEST_CASE("every potential obeys the laws of a molecule in a field", "[
                    Uncharged, Open<FixedCharges>, Open<BasicFixedCharges<false>>,
                    Open<SiteCharges<OwnSite>>, Open<LocalMultipoles<0>>,
                    (Open<LocalMultipoles<1, ChargeConstraint::uniform>>),
-                   (Open<LocalMultipoles<1, ChargeConstraint::fukui>>), Open<ChargeEquilibration>,
+                   (Open<LocalMultipoles<1, ChargeConstraint::fukui>>),
+                   (Open<LocalMultipoles<1, ChargeConstraint::softness>>), Open<SplitCharges<0>>,
+                   Open<SplitCharges<1>>, (Open<SplitCharges<1, false>>), Open<ChargeEquilibration>,
                    Open<PolarizableChargeEquilibration>) {
   const TestType potential = make_potential<TestType>();
   Structure structure = molecule();

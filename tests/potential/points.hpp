@@ -5,6 +5,7 @@
 #include <leyden/charge/fixed.hpp>
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/none.hpp>
+#include <leyden/charge/split.hpp>
 #include <leyden/core/random.hpp>
 #include <leyden/potential.hpp>
 
@@ -28,6 +29,9 @@ Q make_charge_model() {
   } else if constexpr (std::same_as<Q, ChargeEquilibration> ||
                        std::same_as<Q, PolarizableChargeEquilibration>) {
     return Q(ChargeEquilibrationOptions{widths, 1.5, false, 0.3, 0.7});
+  } else if constexpr (std::same_as<Q, SplitCharges<0>> || std::same_as<Q, SplitCharges<1>> ||
+                       std::same_as<Q, SplitCharges<1, false>>) {
+    return Q(SplitChargesOptions{widths, {-0.5, 0.25}, false, false, 0.3, 2.8});
   } else if constexpr (requires(const Q& q) { q.site(); }) {
     return Q({}, widths);
   } else {
