@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/charge/bond_hardness.hpp>
+#include <leyden/charge/energy_functional.hpp>
 #include <leyden/charge/equilibration.hpp>
 #include <leyden/charge/fixed.hpp>
+#include <leyden/charge/fixed_point.hpp>
+#include <leyden/charge/fourth_generation.hpp>
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/none.hpp>
+#include <leyden/charge/response.hpp>
 #include <leyden/charge/split.hpp>
 #include <leyden/core/random.hpp>
 #include <leyden/potential.hpp>
@@ -18,6 +23,33 @@ namespace leyden_test {
 
 using namespace leyden;
 
+// Options of a self-consistent model with everything switched on.
+template <class Q>
+auto make_options(const GaussianWidths& widths) {
+  auto options = Q().options();
+  if constexpr (std::same_as<Q, FourthGeneration>)
+    options.equilibration = {widths, 1.5, false, 0.3, 0.7};
+  else
+    options.widths = widths;
+  options.initial_weights = 0.3;
+  if constexpr (requires { options.charges; }) options.charges = {-0.4, 0.2};
+  if constexpr (requires { options.bonds; }) options.bonds.cutoff = 2.8;
+  if constexpr (requires { options.learned_base; }) options.learned_base = true;
+  if constexpr (requires { options.bond_saturation; })
+    options.bond_softness = options.bond_saturation = options.electronegativity = options.hardness =
+        true;
+  if constexpr (requires { options.bond_kinks; }) {
+    options.bond_hardness = options.bond_sum_hardness = options.bond_kinks = true;
+    options.wells = 1;
+  }
+  if constexpr (requires { options.bond_cross; }) {
+    options.bond_transfer = options.bond_cross = true;
+    options.terms = 2;
+    options.feature_widths = {1.0, 1.7};
+  }
+  return options;
+}
+
 // Oxygen and hydrogen, with widths and parameters that are all different from their defaults.
 template <class Q>
 Q make_charge_model() {
@@ -29,6 +61,8 @@ Q make_charge_model() {
   } else if constexpr (std::same_as<Q, ChargeEquilibration> ||
                        std::same_as<Q, PolarizableChargeEquilibration>) {
     return Q(ChargeEquilibrationOptions{widths, 1.5, false, 0.3, 0.7});
+  } else if constexpr (SelfConsistentChargeModel<Q>) {
+    return Q(make_options<Q>(widths));
   } else if constexpr (std::same_as<Q, SplitCharges<0>> || std::same_as<Q, SplitCharges<1>> ||
                        std::same_as<Q, SplitCharges<1, false>>) {
     return Q(SplitChargesOptions{widths, {-0.5, 0.25}, false, false, 0.3, 2.8});

@@ -58,9 +58,12 @@ static_assert(SiteLaw<BondHardnessLaw<0>> && SiteLaw<BondHardnessLaw<1>>);
 
 /// What BondHardness is built from.
 struct BondHardnessOptions {
-  GaussianWidths widths;         ///< Å
-  std::vector<double> charges;   ///< e, formal charge per species; empty: zero
-  bool formal_charges = false;   ///< take Structure::formal_charges instead, where there are some
+  GaussianWidths widths;        ///< Å
+  std::vector<double> charges;  ///< e, formal charge per species; empty: zero
+  bool formal_charges = false;  ///< take Structure::formal_charges instead, where there are some
+  /// A learned part of base charges. Charge then no longer moves along bonds only, and in a field
+  /// the forces of a crystal depend on the images of its atoms.
+  bool learned_base = false;
   bool species_weights = false;  ///< own readout weights for every species
   double initial_weights = 0.1;  ///< standard deviation
 
@@ -77,19 +80,19 @@ struct BondHardnessOptions {
 /// (2013). It is solved in the latter form, where bonds that break (σ → 0) are harmless while their
 /// κ is infinite.
 ///
-/// Base charges q⁰ are a formal charge (per species or of the structure) and a learned part, with a
-/// uniform shift that makes their sum the total charge exactly. Where no bond leads charge does not
-/// go: molecules far apart keep their charges, the polarizability of a chain grows with its length
-/// and not with its square as in charge equilibration, and an insulator has a finite dielectric
-/// constant. There is a unique solution for every structure and all parameters.
+/// Base charges q⁰ are formal charges (per species or of the structure), on request with a learned
+/// part; a uniform shift makes their sum the total charge exactly. Where no bond leads charge does
+/// not go: molecules far apart keep their charges, the polarizability of a chain grows with its
+/// length and not with its square as in charge equilibration, and an insulator has a finite
+/// dielectric constant. There is a unique solution for every structure and all parameters.
 ///
 /// Bonds see the field over their own vector (bond_offset.hpp), so also along periodic directions,
 /// where positions count as given. The polarisation −∂E/∂(field) of the whole is
 /// Σ q_i r_i + d_i + Σ_b t_b n_b·h = Σ q⁰_i r_i + d_i − Σ_b t_b r_b (polarization()), the charge
 /// t_b going from the bond's receiver to its sender and r_b from sender to receiver.
 ///
-/// Parameters: charge/base/…, charge/base/dipole/… and charge/polarizability/… (L = 1),
-/// charge/electronegativity/…, charge/field/… (L = 1), charge/hardness/…, charge/bond/softness/…
+/// Parameters: charge/base/… (learned_base), charge/base/dipole/… and charge/polarizability/… (L =
+/// 1), charge/electronegativity/…, charge/field/… (L = 1), charge/hardness/…, charge/bond/…
 template <int L>
 class BondHardness {
   static_assert(L == 0 || L == 1, "BondHardness: l_max is 0 (charges) or 1 (and dipoles)");
@@ -113,7 +116,7 @@ class BondHardness {
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species);
   void prepare(std::span<const double> parameters) {
-    base_.prepare(parameters);
+    if (options_.learned_base) base_.prepare(parameters);
     sites_.prepare(parameters);
     bonds_.prepare(parameters);
   }
@@ -158,7 +161,7 @@ void BondHardness<L>::declare(ParameterLayout& layout, std::span<const FeatureSh
   base.species_bias = true;
   base.initial_weights = o.initial_weights;
   base_ = FeatureReadout(base);
-  base_.declare(layout, "charge/base/", shapes, n);
+  if (o.learned_base) base_.declare(layout, "charge/base/", shapes, n);
   sites_.clear();
   bonds_.clear();
   const SiteReadouts::Declaration d{layout, shapes, n, o.species_weights, o.initial_weights};
@@ -170,8 +173,8 @@ void BondHardness<L>::declare(ParameterLayout& layout, std::span<const FeatureSh
                     o.initial_polarizability / units::coulomb);
     sites_.vector(d, "charge/field/", {Array::chi, 1});
   }
-  bonds_.positive({layout, shapes, n, o.initial_weights, o.bonds}, "charge/bond/softness/", 1,
-                  o.initial_softness);
+  bonds_.positive("bond softness", 1, o.initial_softness);
+  bonds_.declare(layout, "charge/bond/", shapes, n, o.initial_weights, o.bonds);
 }
 
 template <int L>
@@ -199,7 +202,8 @@ void BondHardness<L>::sites(const ChargeInput<T>& input, SiteCoefficients<T>& ou
                               ? 0.0
                               : options_.charges[static_cast<std::size_t>(s)];
     T& q = out.atoms[i * stride];
-    q = base_.value(input.features, static_cast<int>(i), s) + T(static_cast<R>(charge));
+    q = T(static_cast<R>(charge));
+    if (options_.learned_base) q += base_.value(input.features, static_cast<int>(i), s);
     excess -= q;
   }
   for (std::size_t i = 0; i < n; ++i) out.atoms[i * stride] += excess / static_cast<R>(n);
@@ -207,13 +211,15 @@ void BondHardness<L>::sites(const ChargeInput<T>& input, SiteCoefficients<T>& ou
 
 template <int L>
 template <Number T>
-void BondHardness<L>::pullback(const ChargeInput<T>& input, const SiteCoefficients<T>&,
+void BondHardness<L>::pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
                                const SiteCoefficients<T>& cotangents,
                                InputCotangents<T> bar) const {
   constexpr int stride = BondHardnessLaw<L>::atom_size();
   sites_.pullback(input, size, stride, cotangents, bar);
-  bonds_.pullback(input, 2, std::span<const T>(cotangents.bonds), bar);
+  bonds_.pullback(input, 2, std::span<const T>(coefficients.bonds),
+                  std::span<const T>(cotangents.bonds), bar);
   bond_offsets_pullback(input, field_images, 2, std::span<const T>(cotangents.bonds), bar);
+  if (!options_.learned_base) return;
   const std::size_t n = static_cast<std::size_t>(input.n_atoms());
   T mean{};
   for (std::size_t i = 0; i < n; ++i) mean += cotangents.atoms[i * stride];

@@ -48,7 +48,7 @@ struct EnergyFunctionalOptions {
 ///
 /// Parameters: charge/electronegativity/…, charge/hardness/…, charge/field/… and
 /// charge/stiffness/… (L = 1), charge/kink/<k>/size/…, position/…, dipole/…, charge/well/<k>/…,
-/// charge/bond/hardness/…, charge/bond/sum_hardness/…, charge/bond/kink/…
+/// charge/bond/… (hardness, sum hardness, kink).
 template <int L>
 class EnergyFunctional {
   static_assert(L == 0 || L == 1, "EnergyFunctional: l_max is 0 (charges) or 1 (and dipoles)");
@@ -98,12 +98,13 @@ class EnergyFunctional {
   }
 
   template <Number T>
-  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>&,
+  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
                 const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
     const EnergyLaw<L> l = law();
     sites_.pullback(input, l.size, l.atom_size(), cotangents, bar);
     if (l.bond_size() > 0)
-      bonds_.pullback(input, l.bond_size(), std::span<const T>(cotangents.bonds), bar);
+      bonds_.pullback(input, l.bond_size(), std::span<const T>(coefficients.bonds),
+                      std::span<const T>(cotangents.bonds), bar);
   }
 
  private:
@@ -150,12 +151,11 @@ void EnergyFunctional<L>::declare(ParameterLayout& layout, std::span<const Featu
                   o.kink_spread * ((2.0 * index + 1.0) / of - 1.0));
     if (l.has_dipoles()) sites_.vector(d, name + "dipole/", {Array::atoms, at + 2});
   }
-  const BondReadouts::Declaration b{layout, shapes, n, o.initial_weights, o.bonds};
   int at = 0;
-  if (l.bond_hardness) bonds_.positive(b, "charge/bond/hardness/", at++, o.initial_bond_hardness);
-  if (l.bond_sum_hardness)
-    bonds_.positive(b, "charge/bond/sum_hardness/", at++, o.initial_bond_sum_hardness);
-  if (l.bond_kinks) bonds_.positive(b, "charge/bond/kink/", at++, o.initial_bond_kink);
+  if (l.bond_hardness) bonds_.positive("bond hardness", at++, o.initial_bond_hardness);
+  if (l.bond_sum_hardness) bonds_.positive("sum hardness", at++, o.initial_bond_sum_hardness);
+  if (l.bond_kinks) bonds_.positive("bond kink", at++, o.initial_bond_kink);
+  bonds_.declare(layout, "charge/bond/", shapes, n, o.initial_weights, o.bonds);
 }
 
 static_assert(SelfConsistentChargeModel<EnergyFunctional<0>>);

@@ -99,12 +99,13 @@ class FixedPoint {
   }
 
   template <Number T>
-  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>&,
+  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
                 const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
     const MapLaw<L> l = law();
     sites_.pullback(input, l.size, l.atom_size(), cotangents, bar);
     if (l.bond_size() > 0)
-      bonds_.pullback(input, l.bond_size(), std::span<const T>(cotangents.bonds), bar);
+      bonds_.pullback(input, l.bond_size(), std::span<const T>(coefficients.bonds),
+                      std::span<const T>(cotangents.bonds), bar);
   }
 
  private:
@@ -167,16 +168,14 @@ void FixedPoint<L>::declare(ParameterLayout& layout, std::span<const FeatureShap
     }
   }
   declare_energy(d);
-  const BondReadouts::Declaration b{layout, shapes, n, o.initial_weights, o.bonds};
   for (int w = 0; w < l.widths(); ++w) {
-    const std::string of = "charge/bond/" + std::to_string(w) + "/";
     int at = w * l.bond_stride();
     if (l.bond_transfer)
-      bonds_.positive(b, of + "transfer/", at++, o.initial_bond_transfer / l.widths());
-    if (!l.bond_cross) continue;
-    bonds_.scalar(b, of + "cross/", at++, o.coupling_scale);
-    if (L == 1) bonds_.scalar(b, of + "cross_dipole/", at++, o.coupling_scale);
+      bonds_.positive("bond transfer", at++, o.initial_bond_transfer / l.widths());
+    if (l.bond_cross)
+      for (int lambda = 0; lambda <= L; ++lambda) bonds_.scalar(at++, o.coupling_scale);
   }
+  bonds_.declare(layout, "charge/bond/", shapes, n, o.initial_weights, o.bonds);
 }
 
 template <int L>

@@ -54,8 +54,8 @@ struct ResponseFunctionalOptions {
 /// have no solution.
 ///
 /// Parameters: charge/base/…, charge/softness/…, charge/polarizability/…, charge/level/<k>/size/…,
-/// position/…, dipole/…, charge/electronegativity/…, charge/hardness/…, charge/bond/softness/…,
-/// charge/bond/saturation/…
+/// position/…, dipole/…, charge/electronegativity/…, charge/hardness/…, charge/bond/…
+/// (softness, then saturation).
 template <int L>
 class ResponseFunctional {
   static_assert(L == 0 || L == 1, "ResponseFunctional: l_max is 0 (charges) or 1 (and dipoles)");
@@ -110,12 +110,13 @@ class ResponseFunctional {
   }
 
   template <Number T>
-  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>&,
+  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
                 const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
     const ResponseLaw<L> l = law();
     sites_.pullback(input, l.size, l.atom_size(), cotangents, bar);
     if (l.bond_size() == 0) return;
-    bonds_.pullback(input, l.bond_size(), std::span<const T>(cotangents.bonds), bar);
+    bonds_.pullback(input, l.bond_size(), std::span<const T>(coefficients.bonds),
+                    std::span<const T>(cotangents.bonds), bar);
     bond_offsets_pullback(input, FieldImages::between_planes, l.bond_size(),
                           std::span<const T>(cotangents.bonds), bar);
   }
@@ -171,10 +172,10 @@ void ResponseFunctional<L>::declare(ParameterLayout& layout, std::span<const Fea
     if (L == 1) sites_.vector(d, "charge/field/", {Array::chi, 1});
   }
   if (o.hardness) sites_.positive(d, "charge/hardness/", {Array::eta, 0}, o.initial_hardness);
-  const BondReadouts::Declaration b{layout, shapes, n, o.initial_weights, o.bonds};
-  if (l.bond_softness) bonds_.positive(b, "charge/bond/softness/", 1, o.initial_bond_softness);
+  if (l.bond_softness) bonds_.positive("bond softness", 1, o.initial_bond_softness);
   if (l.bond_saturation)
-    bonds_.positive(b, "charge/bond/saturation/", 1 + l.bond_softness, o.initial_bond_saturation);
+    bonds_.positive("bond saturation", 1 + l.bond_softness, o.initial_bond_saturation);
+  bonds_.declare(layout, "charge/bond/", shapes, n, o.initial_weights, o.bonds);
 }
 
 static_assert(SelfConsistentChargeModel<ResponseFunctional<0>>);
