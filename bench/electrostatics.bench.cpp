@@ -74,7 +74,7 @@ void reciprocal_apply(benchmark::State& state) {
     benchmark::DoNotOptimize(s.v.data());
   }
   // Charges: 2 multiply-adds per wave vector and atom in each pass, with dipoles 4.
-  report(state, n, wave_terms<T>(plan), l_max == 0 ? 8 : 16, "time/(k·atom)");
+  report(state, n, wave_terms<T>(plan), l_max < 2 ? 8 * (l_max + 1) : 0, "time/(k·atom)");
   state.counters["k"] = static_cast<double>(plan.waves.vectors);
 }
 
@@ -89,7 +89,7 @@ void reciprocal_gradient(benchmark::State& state) {
     solver.bilinear_gradient(plan, s.p, s.p, T(RealOf<T>(0.5)), s.gradient);
     benchmark::DoNotOptimize(s.gradient.positions.data());
   }
-  report(state, n, wave_terms<T>(plan), l_max == 0 ? 12 : 20, "time/(k·atom)");
+  report(state, n, wave_terms<T>(plan), l_max < 2 ? 12 + 8 * l_max : 0, "time/(k·atom)");
 }
 
 template <class T>
@@ -142,7 +142,7 @@ void slab_apply(benchmark::State& state) {
     solver.apply(plan, s.p, s.v);
     benchmark::DoNotOptimize(s.v.data());
   }
-  report(state, n, wave_terms<double>(plan), l_max == 0 ? 8 : 16, "time/(k·atom)");
+  report(state, n, wave_terms<double>(plan), l_max < 2 ? 8 * (l_max + 1) : 0, "time/(k·atom)");
   state.counters["k"] = static_cast<double>(plan.waves.vectors);
 }
 
@@ -163,7 +163,7 @@ void reference_pairs_apply(benchmark::State& state) {
 void bulk_sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"atoms", "l_max"});
   for (const int n : {36, 192, 648})
-    for (const int l : {0, 1}) b->Args({n, l});
+    for (const int l : {0, 1, 2}) b->Args({n, l});
   b->Unit(benchmark::kMicrosecond);
 }
 void molecule_sizes(benchmark::internal::Benchmark* b) {

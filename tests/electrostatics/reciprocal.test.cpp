@@ -45,6 +45,33 @@ TEST_CASE("Reciprocal: K is symmetric and positive but for the uniform potential
   for (const int l_max : {0, 1}) check_positive(exact, random_system(true), l_max);
 }
 
+TEST_CASE("Reciprocal: quadrupoles obey the laws") {
+  check_bilinear_laws(exact, random_system(true), 2);
+  for (const auto& [l_max, l_features] : {std::pair{2, 2}, {2, 0}, {1, 2}})
+    check_feature_laws(exact, random_system(true), l_max, l_features);
+  check_features_are_potentials(exact, random_system(true), 2);
+  check_positive(exact, random_system(true), 2);
+}
+
+TEST_CASE("Reciprocal: quadrupoles in a large box are those of Direct") {
+  // Without charges and dipoles images fall as 1/L⁵.
+  System molecule = random_system(false);
+  for (auto& r : molecule.geometry.positions) r = 0.3 * r;
+  auto p = random_numbers(coefficients(molecule, 2), 23);
+  for (std::size_t i = 0; i < p.size(); ++i)
+    if (i % 9 < 4) p[i] = 0;
+  const double open = 0.5 * inner(p, potential(Direct(), molecule.geometry, molecule.source(2), p));
+  const auto error = [&](double length) {
+    System box = cubic(length, molecule.geometry.positions, 1.0);
+    box.widths = molecule.widths;
+    return energy(Reciprocal({.accuracy = 1e-12}), box, 2, p) - open;
+  };
+  const double at20 = error(20), at40 = error(40);
+  INFO("of " << open << " eV: " << at20 << " and " << at40);
+  CHECK(std::abs(at40) < 1e-5 * std::abs(open));
+  CHECK(std::abs(at20 / at40 - 32) < 4);  // then as 1/L⁷
+}
+
 TEST_CASE("Reciprocal: rotation, translation, permutation") {
   check_symmetries(exact, random_system(true));
 }

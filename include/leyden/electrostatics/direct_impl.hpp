@@ -204,34 +204,13 @@ void direct_feature_gradient(const Direct::Plan<T>& plan, double width, const T&
 template <Number T>
 void store_coefficients(const Direct::Plan<T>& plan, int l_pack, int l_max, bool add,
                         std::span<T> v) {
-  using R = RealOf<T>;
   const int size = multipole_size(l_max), stride = cartesian_size(l_pack);
   for (int i = 0; i < plan.n_atoms; ++i) {
     const auto at = [&](int c) {
       return lane_of(plan.out.data() + (i / Pack<T>::lanes) * stride + c, i % Pack<T>::lanes);
     };
-    for (int lm = 0; lm < size; ++lm) {
-      T x(0);
-      if (lm < 4) {
-        x = at(lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)]);
-      } else {
-        for (std::size_t p = 0; p < 6; ++p)
-          x += at(4 + static_cast<int>(p)) *
-               static_cast<R>(second_derivative_weight[p] *
-                              quadrupole_tensor[p][static_cast<std::size_t>(lm - 4)]);
-      }
-      T& target = v[static_cast<std::size_t>(i * size + lm)];
-      target = add ? target + x : x;
-    }
+    store_cartesian<T>(l_max, at, add, v.data() + i * size);
   }
-}
-
-// visit(integral constant 0, 1 or 2) of l_max.
-template <class Visit>
-void with_degree(int l_max, Visit&& visit) {
-  if (l_max == 0) return visit(std::integral_constant<int, 0>());
-  if (l_max == 1) return visit(std::integral_constant<int, 1>());
-  visit(std::integral_constant<int, 2>());
 }
 
 }  // namespace detail
@@ -298,21 +277,15 @@ void Direct::plan(const Geometry<T>& geometry, SourceShape source, std::type_ide
 template <Number T>
 void Direct::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
                    std::type_identity_t<std::span<T>> v) const {
-  using R = RealOf<T>;
-  const int size = detail::multipole_size(plan.l_max);
-  LEYDEN_EXPECTS(p.size() == static_cast<std::size_t>(plan.n_atoms * size));
+  LEYDEN_EXPECTS(p.size() ==
+                 static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   std::vector<T>& result = plan.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
   detail::with_degree(plan.l_max, [&](auto l) { detail::direct_apply<l(), T>(plan); });
   detail::store_coefficients<T>(plan, plan.l_max, plan.l_max, false, result);
   if (self_ == SelfInteraction::included)
-    for (std::size_t at = 0; at < p.size(); ++at) {
-      const int lm = static_cast<int>(at % static_cast<std::size_t>(size));
-      const double width = plan.widths[at / static_cast<std::size_t>(size)];
-      result[at] +=
-          p[at] * static_cast<R>(self_interaction(degree_of_coefficient(lm), width, width));
-    }
+    detail::add_own_potential<T>(plan.widths, plan.l_max, 1, p, result);
   std::copy(result.begin(), result.end(), v.begin());
 }
 

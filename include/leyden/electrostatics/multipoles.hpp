@@ -14,6 +14,7 @@
 #include <numbers>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 /// Conventions of Gaussian multipoles.
@@ -27,10 +28,10 @@
 /// potential v̄ averaged with the atom's own unit Gaussian [V] and its gradient, in the same order:
 /// [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄] [V/Å]; the gradient is minus the electric field.
 ///
-/// Quadrupoles (l_max 2, Direct alone) follow as five coefficients m = −2 … 2 of the moments of
-/// R_m = √(4π/5) r² Y_2m, i.e. √3 xy, √3 yz, (3z² − r²)/2, √3 xz, (√3/2)(x² − y²) [e Å²]: the
-/// density is (1/3) Σ_m p_m R_m(∇) of the Gaussian, the conjugate coefficients are (1/3) R_m(∇) v̄
-/// [V/Å²].
+/// Quadrupoles (l_max 2, Direct and Reciprocal) follow as five coefficients m = −2 … 2 of the
+/// moments of R_m = √(4π/5) r² Y_2m, i.e. √3 xy, √3 yz, (3z² − r²)/2, √3 xz, (√3/2)(x² − y²) [e
+/// Å²]: the density is (1/3) Σ_m p_m R_m(∇) of the Gaussian, the conjugate coefficients are (1/3)
+/// R_m(∇) v̄ [V/Å²].
 namespace leyden::inline LEYDEN_ABI {
 
 /// The Cartesian component (0 = x) that coefficient lm = 1, 2, 3 stands for: y, z, x.
@@ -61,7 +62,7 @@ inline double receiver_normalization(int l, double width) {
 
 /// Which averages of the potential are wanted as features of every atom: on Gaussians of each of
 /// `widths` [Å], up to the gradient (l_max = 1: [v̄, ∂_y v̄, ∂_z v̄, ∂_x v̄]) or the second derivatives
-/// (l_max = 2, Direct alone: in the order of quadrupole coefficients), with or without the
+/// (l_max = 2, Direct and Reciprocal: in the order of quadrupole coefficients), with or without the
 /// potential of the atom's own density.
 struct PotentialFeatures {
   int l_max = 0;
@@ -161,6 +162,44 @@ void pack_multipoles(std::span<const T> p, int l_max, std::span<const int> slot_
         to[4 + c].set_lane(lane, sum);
       }
     }
+}
+
+// Turns the Cartesian potential at(c) = v, ∂_x … ∂_z, ∂_xx … ∂_yz into coefficients; sets or adds.
+template <Number T, class At>
+void store_cartesian(int l_max, const At& at, bool add, T* v) {
+  using R = RealOf<T>;
+  for (int lm = 0; lm < multipole_size(l_max); ++lm) {
+    T x(0);
+    if (lm < 4) {
+      x = at(lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)]);
+    } else {
+      for (std::size_t p = 0; p < 6; ++p)
+        x += at(4 + static_cast<int>(p)) *
+             static_cast<R>(second_derivative_weight[p] *
+                            quadrupole_tensor[p][static_cast<std::size_t>(lm - 4)]);
+    }
+    v[lm] = add ? v[lm] + x : x;
+  }
+}
+
+// visit(integral constant 0, 1 or 2) of l_max.
+template <class Visit>
+void with_degree(int l_max, Visit&& visit) {
+  if (l_max == 0) return visit(std::integral_constant<int, 0>());
+  if (l_max == 1) return visit(std::integral_constant<int, 1>());
+  visit(std::integral_constant<int, 2>());
+}
+
+// Adds factor · (own-atom terms) · p to v; (n·size) each.
+template <Number T>
+void add_own_potential(std::span<const double> widths, int l_max, double factor,
+                       std::span<const T> p, std::span<T> v) {
+  const auto size = static_cast<std::size_t>(multipole_size(l_max));
+  for (std::size_t at = 0; at < v.size(); ++at) {
+    const double width = widths[at / size];
+    const int l = degree_of_coefficient(static_cast<int>(at % size));
+    v[at] += p[at] * static_cast<RealOf<T>>(factor * self_interaction(l, width, width));
+  }
 }
 
 // K column by column, from any solver's apply. The plan lends two vectors, so that a warm call does

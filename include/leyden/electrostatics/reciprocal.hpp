@@ -12,7 +12,8 @@ namespace leyden::inline LEYDEN_ABI {
 /// How far and in which setting Reciprocal sums.
 struct ReciprocalOptions {
   /// The fraction of the force between two Gaussian dipoles of the smallest width that lies in wave
-  /// vectors beyond the cutoff: k_c = x/σ_min with (1 + x²) exp(−x²) = accuracy. Energies are more
+  /// vectors beyond the cutoff: k_c = x/σ_min with (1 + x²) exp(−x²) = accuracy, or of quadrupoles,
+  /// when there are any, with (1 + x² + x⁴/2) exp(−x²). Energies are more
   /// accurate: their fraction is erfc(x) for charges.
   double accuracy = 1e-10;
   /// The largest |k| [1/Å]; 0: from `accuracy`.
@@ -26,7 +27,8 @@ struct ReciprocalOptions {
 
 /// Gaussian multipoles in a bulk cell or a slab by the plain sum over wave vectors 0 < |k| ≤ k_c:
 ///
-///     S(k) = Σ_i (q_i − i k·d_i) exp(−σ_i²k²/2 − i k·r_i),   aᵀKb = (4πC/V) Σ Re(S_a S_b*)/k²
+///     S(k) = Σ_i (q_i − i k·d_i − ½ k·M_i·k) exp(−σ_i²k²/2 − i k·r_i),   aᵀKb = (4πC/V) Σ Re(S_a
+///     S_b*)/k²
 ///
 /// (tin-foil boundary). Cost O(n V k_c³), no real-space part: made for broad Gaussians.
 ///
@@ -59,7 +61,7 @@ class Reciprocal {
   template <Number T>
   using Plan = detail::ReciprocalPlan<T>;
 
-  /// @throws ModelError when fewer than two directions are periodic, for l_max > 1, for |Q| > 1e-6
+  /// @throws ModelError when fewer than two directions are periodic, for l_max > 2, for |Q| > 1e-6
   /// in bulk without Background::uniform, and when the widths ask for more than 1e8 wave vectors.
   /// @throws InputError for a cell without volume or a width that is not positive.
   template <Number T>
@@ -100,12 +102,12 @@ class Reciprocal {
                         std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
 
   /// The cutoff that is used for sources of smallest width `width` [1/Å].
-  double k_cutoff(double width) const;
+  double k_cutoff(double width, int l_max = 1) const;
 
   const ReciprocalOptions& options() const { return options_; }
 
  private:
-  double x_cutoff() const;  // the cutoff of width 1 that `accuracy` asks for
+  double x_cutoff(int l_max) const;  // the cutoff of width 1 that `accuracy` asks for
 
   ReciprocalOptions options_;
 };

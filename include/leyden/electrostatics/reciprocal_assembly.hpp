@@ -60,6 +60,15 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
         const std::size_t slot = row.first + static_cast<std::size_t>(2 * m + side);
         const R weight = value_of(plan.weight[slot]);
         if (!(weight > R(0))) continue;
+        R moment[5] = {};
+        if (size == 9)
+          for (std::size_t m = 0; m < 5; ++m) {
+            const Vector3<T>& k = plan.k[slot];
+            constexpr int first[6] = {0, 1, 2, 0, 0, 1}, second[6] = {0, 1, 2, 1, 2, 2};
+            for (std::size_t c = 0; c < 6; ++c)
+              moment[m] -= static_cast<R>(second_derivative_weight[c] * quadrupole_tensor[c][m]) *
+                           value_of(k[first[c]]) * value_of(k[second[c]]);
+          }
         Pack<R>* re = rows.data() + count * packs;
         Pack<R>* im = re + packs;
         const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
@@ -73,10 +82,16 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
             re[i] = c * Pack<R>(factor);
             im[i] = s * Pack<R>(-factor);
             // A unit dipole along a is −i k_a times a unit charge; order y, z, x.
-            for (int lm = 1; lm < size; ++lm) {
+            for (int lm = 1; lm < std::min(size, 4); ++lm) {
               const Pack<R> k(value_of(plan.k[slot][lm % 3]));
               re[lm * plan.packs + i] = im[i] * k;
               im[lm * plan.packs + i] = -(re[i] * k);
+            }
+            // A unit quadrupole is −R_m(k)/3 times one.
+            for (int m = 0; m < size - 4; ++m) {
+              const Pack<R> f(moment[m]);
+              re[(4 + m) * plan.packs + i] = re[i] * f;
+              im[(4 + m) * plan.packs + i] = im[i] * f;
             }
           }
         }

@@ -25,11 +25,9 @@ void spread_layers(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vect
   std::fill(structure, structure + size, T(0));
   if constexpr (WithBroadened) std::fill(broadened, broadened + size, T(0));
   for (const auto& layer : layers) {
-    if (layer.l_max == 0) {
-      spread_row<0, WithBroadened, T>(plan, row, k0, layer, structure, broadened);
-    } else {
-      spread_row<1, WithBroadened, T>(plan, row, k0, layer, structure, broadened);
-    }
+    with_degree(layer.l_max, [&](auto l) {
+      spread_row<l(), WithBroadened, T>(plan, row, k0, layer, structure, broadened);
+    });
   }
 }
 
@@ -38,7 +36,7 @@ template <Number T>
 T layer_charge(const std::vector<ReciprocalLayer<T>>& layers) {
   T charge(0);
   for (const auto& layer : layers) {
-    const auto size = static_cast<std::size_t>(multipole_size(layer.l_max));
+    const auto size = static_cast<std::size_t>(cartesian_size(layer.l_max));
     for (std::size_t at = 0; at < layer.moments.size(); at += size)
       charge += sum_lanes(layer.moments[at]);
   }
@@ -51,40 +49,36 @@ void reciprocal_potential(const ReciprocalPlan<T>& plan,
                           const std::vector<ReciprocalLayer<T>>& sources,
                           std::vector<ReciprocalLayer<T>>& receivers) {
   for (auto& layer : receivers)
-    layer.out.assign(static_cast<std::size_t>(multipole_size(layer.l_max) * plan.packs), Pack<T>());
+    layer.out.assign(static_cast<std::size_t>(cartesian_size(layer.l_max) * plan.packs), Pack<T>());
   for (const WaveRow& row : plan.waves.rows) {
     const Vector3<T> k0 = plan.k[row.first];
     row_phases(plan, row);
     spread_layers<false>(plan, row, k0, sources, 0);
     const T* structure = plan.scratch.structure[0].data();
     for (auto& layer : receivers) {
-      if (layer.l_max == 0) {
-        gather_row<0, T>(plan, row, k0, layer, structure);
-      } else {
-        gather_row<1, T>(plan, row, k0, layer, structure);
-      }
+      with_degree(layer.l_max,
+                  [&](auto l) { gather_row<l(), T>(plan, row, k0, layer, structure); });
     }
   }
   if (!plan.slab) return;
   const Pack<T> uniform(plan.zero_weight * layer_charge(sources));
   for (auto& layer : receivers)
     for (int i = 0; i < plan.packs; ++i)
-      layer.out[static_cast<std::size_t>(multipole_size(layer.l_max) * i)] += uniform;
+      layer.out[static_cast<std::size_t>(cartesian_size(layer.l_max) * i)] += uniform;
 }
 
 template <Number T>
 void store_potential(const ReciprocalPlan<T>& plan, const ReciprocalLayer<T>& layer,
                      std::span<T> v) {
-  const int size = multipole_size(layer.l_max);
+  const int size = multipole_size(layer.l_max), stride = cartesian_size(layer.l_max);
   for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
     const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
     if (i < 0) continue;
-    for (int lm = 0; lm < size; ++lm) {
-      const int c = lm == 0 ? 0 : 1 + cartesian_of_coefficient[static_cast<std::size_t>(lm)];
-      v[static_cast<std::size_t>(i * size + lm)] =
-          layer.out[static_cast<std::size_t>((slot / Pack<T>::lanes) * size + c)].lane(
-              slot % Pack<T>::lanes);
-    }
+    const auto at = [&](int c) {
+      return layer.out[static_cast<std::size_t>((slot / Pack<T>::lanes) * stride + c)].lane(
+          slot % Pack<T>::lanes);
+    };
+    store_cartesian<T>(layer.l_max, at, false, v.data() + i * size);
   }
 }
 
@@ -118,7 +112,8 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
   const std::size_t gathered = same ? 1 : 2;
   for (std::size_t set = 0; set < gathered; ++set)
     for (auto& layer : *sets[set])
-      layer.out.assign(static_cast<std::size_t>(3 * (layer.l_max + 1) * plan.packs), Pack<T>());
+      layer.out.assign(static_cast<std::size_t>(gradient_outputs(layer.l_max) * plan.packs),
+                       Pack<T>());
   T trace(0);
   Matrix3<T> strain{};
   for (const WaveRow& row : plan.waves.rows) {
@@ -136,11 +131,8 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
     for (std::size_t set = 0; set < gathered; ++set)
       for (auto& layer : *sets[set]) {
         const T* structure = plan.scratch.structure[1 - set].data();
-        if (layer.l_max == 0) {
-          gather_row_gradient<0, T>(plan, row, k0, layer, structure);
-        } else {
-          gather_row_gradient<1, T>(plan, row, k0, layer, structure);
-        }
+        with_degree(layer.l_max,
+                    [&](auto l) { gather_row_gradient<l(), T>(plan, row, k0, layer, structure); });
       }
   }
   if (plan.slab) trace += plan.zero_weight * layer_charge(a) * layer_charge(b);
@@ -150,7 +142,7 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
   Matrix3<T> turned{};
   for (std::size_t set = 0; set < gathered; ++set)
     for (const auto& layer : *sets[set]) {
-      const int outs = 3 * (layer.l_max + 1);
+      const int outs = gradient_outputs(layer.l_max), size = cartesian_size(layer.l_max);
       for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
         const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
         if (i < 0) continue;
@@ -166,9 +158,20 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
         if (layer.l_max == 0) continue;
         // k·d changes with k: ∂k_c/∂ε_cd = −k_d
         for (int c = 0; c < 3; ++c) {
-          const T d = times * layer.moments[static_cast<std::size_t>(4 * pack + 1 + c)].lane(lane);
+          const T d =
+              times * layer.moments[static_cast<std::size_t>(size * pack + 1 + c)].lane(lane);
           for (int e = 0; e < 3; ++e) turned(c, e) += d * out(3 + e);
         }
+        if (layer.l_max == 1) continue;
+        // and ½ k·M·k likewise: (M ∂∂v)_ce
+        constexpr int entry[3][3] = {{0, 3, 4}, {3, 1, 5}, {4, 5, 2}};
+        for (int c = 0; c < 3; ++c)
+          for (int b = 0; b < 3; ++b) {
+            const T moment =
+                times *
+                layer.moments[static_cast<std::size_t>(size * pack + 4 + entry[c][b])].lane(lane);
+            for (int e = 0; e < 3; ++e) turned(c, e) += moment * out(6 + entry[b][e]);
+          }
       }
     }
   for (std::size_t c = 0; c < 9; ++c) strain.data[c] -= turned.data[c];
@@ -179,7 +182,7 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
 // @throws ModelError also for features wider than a slab's box has room for.
 template <Number T>
 void check_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape) {
-  check_features("Reciprocal", shape);
+  check_features("Reciprocal", shape, 2);
   if (!plan.slab) return;
   for (const double width : shape.widths)
     if (width > plan.widest)
@@ -204,14 +207,15 @@ inline Reciprocal::Reciprocal(ReciprocalOptions options) : options_(options) {
                      " Angstrom given; it must be positive, or 0 for that of the widest source");
 }
 
-inline double Reciprocal::x_cutoff() const {
+inline double Reciprocal::x_cutoff(int l_max) const {
+  const double fourth = l_max > 1 ? 0.5 : 0.0;
   double x2 = -std::log(options_.accuracy);
-  for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2) / options_.accuracy);
+  for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2 + fourth * x2 * x2) / options_.accuracy);
   return std::sqrt(x2);
 }
 
-inline double Reciprocal::k_cutoff(double width) const {
-  return options_.k_cutoff > 0 ? options_.k_cutoff : x_cutoff() / width;
+inline double Reciprocal::k_cutoff(double width, int l_max) const {
+  return options_.k_cutoff > 0 ? options_.k_cutoff : x_cutoff(l_max) / width;
 }
 
 template <Number T>
@@ -224,7 +228,7 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
         "Reciprocal: fewer than two lattice directions are periodic; this solver serves bulk "
         "(three periodic directions) and slabs (two). Use Direct for a molecule");
   const int n = geometry.n_atoms();
-  detail::check_sources("Reciprocal", n, source);
+  detail::check_sources("Reciprocal", n, source, 2);
   if (bulk && options_.background == Background::none && std::abs(value_of(total_charge)) > 1e-6)
     throw ModelError("Reciprocal: the periodic cell has a charge of " +
                      std::to_string(value_of(total_charge)) +
@@ -241,12 +245,13 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
   if (plan.slab) {
     plan.widest = std::max(widest, options_.slab_feature_width);
     // Two Gaussians overlap by less than the accuracy beyond this distance.
-    const double tail = x_cutoff() * std::sqrt(2 * (widest * widest + plan.widest * plan.widest));
+    const double tail =
+        x_cutoff(source.l_max) * std::sqrt(2 * (widest * widest + plan.widest * plan.widest));
     box = detail::slab_cell("Reciprocal", geometry, open, tail, plan);
   }
   const Matrix3<double> cell = detail::value_of_cell(box);
   const double volume = detail::checked_volume("Reciprocal", cell);
-  const double cutoff = k_cutoff(smallest);
+  const double cutoff = k_cutoff(smallest, source.l_max);
   detail::check_wave_count("Reciprocal", volume, cutoff, smallest);
   detail::select_wave_rows(cell, cutoff, plan.waves);
   const Matrix3<T> inverse_cell = inverse(box);
@@ -259,31 +264,17 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
 template <Number T>
 void Reciprocal::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
                        std::type_identity_t<std::span<T>> v) const {
-  using R = RealOf<T>;
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   auto& layers = detail::source_layers(plan, 0);
   detail::load_layer<T>(plan, p, layers[0]);
   detail::reciprocal_potential(plan, layers, layers);
-  if (options_.self == SelfInteraction::included) {
-    detail::store_potential<T>(plan, layers[0], v);
-    return;
-  }
-  // p and v may be the same memory: the own-atom terms come first.
-  const int size = detail::multipole_size(plan.l_max);
-  for (int slot = 0; slot < static_cast<int>(plan.slot_atom.size()); ++slot) {
-    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
-    if (i < 0) continue;
-    const double width = plan.widths[static_cast<std::size_t>(i)];
-    for (int c = 0; c < size; ++c) {
-      const auto at = static_cast<std::size_t>((slot / Pack<T>::lanes) * size + c);
-      Pack<T>& out = layers[0].out[at];
-      const T own = layers[0].moments[at].lane(slot % Pack<T>::lanes) *
-                    static_cast<R>(self_interaction(c == 0 ? 0 : 1, width, width));
-      out.set_lane(slot % Pack<T>::lanes, out.lane(slot % Pack<T>::lanes) - own);
-    }
-  }
-  detail::store_potential<T>(plan, layers[0], v);
+  std::vector<T>& result = plan.scratch.result;  // p and v may be the same memory
+  result.resize(p.size());
+  detail::store_potential<T>(plan, layers[0], result);
+  if (options_.self == SelfInteraction::excluded)
+    detail::add_own_potential<T>(plan.widths, plan.l_max, -1, p, result);
+  std::copy(result.begin(), result.end(), v.begin());
 }
 
 template <Number T>
@@ -309,7 +300,7 @@ void Reciprocal::assemble(const Plan<T>& plan,
   for (std::size_t i = 0; i < n; ++i) {
     const double width = plan.widths[i / static_cast<std::size_t>(size)];
     matrix[i * n + i] -= static_cast<RealOf<T>>(
-        self_interaction(i % static_cast<std::size_t>(size) == 0 ? 0 : 1, width, width));
+        self_interaction(degree_of_coefficient(static_cast<int>(i) % size), width, width));
   }
 }
 

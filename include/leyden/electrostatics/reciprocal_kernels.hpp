@@ -12,7 +12,8 @@
 //     S(±m) = Σ_i (X ± mY)(cos mθ ∓ i sin mθ)
 //
 // so the four sums Σ X cos, Σ X sin, Σ Y cos, Σ Y sin serve both signs: 4 multiply-adds per wave
-// vector and atom (2 for charges). The other pass is the transpose of it.
+// vector and atom (2 for charges). The other pass is the transpose of it. Quadrupoles add
+// −½ k·M·k to q − i k·d: −½ k0·M·k0 to X, −E* g3·M·k0 to Y, and m² Z with Z = −½ E* g3·M·g3.
 namespace leyden::inline LEYDEN_ABI::detail {
 
 template <Number T>
@@ -53,6 +54,21 @@ void row_moments(const ReciprocalPlan<T>& plan, const Vector3<T>& k0,
       const Pack<T> q = layer.moments[static_cast<std::size_t>(i)];
       out[2 * i] = q * c;
       out[2 * i + 1] = -(q * s);
+    } else if constexpr (L == 2) {
+      const Pack<T>* p = layer.moments.data() + 10 * i;
+      const Pack<T>* g = layer.along.data() + 5 * i;  // g·d, ½ gMg, gM
+      const Pack<T> kd = fma(k[0], p[1], fma(k[1], p[2], k[2] * p[3]));
+      Pack<T> mk[3];
+      times_vector(p + 4, k, mk);
+      const Pack<T> kmk = fma(k[0], mk[0], fma(k[1], mk[1], k[2] * mk[2]));
+      const Pack<T> q = p[0] - Pack<T>(RealOf<T>(0.5)) * kmk;
+      const Pack<T> gmk = fma(g[2], k[0], fma(g[3], k[1], g[4] * k[2]));
+      out[6 * i] = q * c - kd * s;
+      out[6 * i + 1] = -fma(q, s, kd * c);
+      out[6 * i + 2] = -fma(gmk, c, g[0] * s);
+      out[6 * i + 3] = gmk * s - g[0] * c;
+      out[6 * i + 4] = -(g[1] * c);
+      out[6 * i + 5] = g[1] * s;
     } else {
       const Pack<T>* p = layer.moments.data() + 4 * i;
       const Pack<T> kd = fma(k[0], p[1], fma(k[1], p[2], k[2] * p[3]));
@@ -77,22 +93,32 @@ void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3
     const T* factors = layer.width_factors + segment.factor + row.first;
     for (int m = 0; m <= row.reach; ++m) {
       const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
-      Pack<T> xc[2], xs[2], yc[2], ys[2];
+      Pack<T> xc[2], xs[2], yc[2], ys[2], zc[2], zs[2];
       for (int i = segment.first; i < segment.last; ++i) {
         const Pack<T> c = table[2 * i], s = table[2 * i + 1];
         const Pack<T>* x = moments + width * i;
         for (int z = 0; z < 2; ++z) {
           xc[z] = fma(x[z], c, xc[z]);
           xs[z] = fma(x[z], s, xs[z]);
-          if constexpr (L == 1) {
+          if constexpr (L > 0) {
             yc[z] = fma(x[z + 2], c, yc[z]);
             ys[z] = fma(x[z + 2], s, ys[z]);
+          }
+          if constexpr (L > 1) {
+            zc[z] = fma(x[z + 4], c, zc[z]);
+            zs[z] = fma(x[z + 4], s, zs[z]);
           }
         }
       }
       Pack<T> sum[4] = {xc[0] + xs[1], xc[1] - xs[0], xc[0] - xs[1], xc[1] + xs[0]};
-      if constexpr (L == 1) {
-        const R mr = static_cast<R>(m);
+      const R mr = static_cast<R>(m);
+      if constexpr (L > 1) {
+        sum[0] += (zc[0] + zs[1]) * (mr * mr);
+        sum[1] += (zc[1] - zs[0]) * (mr * mr);
+        sum[2] += (zc[0] - zs[1]) * (mr * mr);
+        sum[3] += (zc[1] + zs[0]) * (mr * mr);
+      }
+      if constexpr (L > 0) {
         sum[0] += (yc[0] + ys[1]) * mr;
         sum[1] += (yc[1] - ys[0]) * mr;
         sum[2] -= (yc[0] - ys[1]) * mr;
@@ -109,8 +135,10 @@ void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3
 }
 
 // What a receiver sees of a row: with G = weight · width factor · S, per m the four numbers of
-// P = G(+) + G(−), Q = i(G(+) − G(−)); of −imQ and imP; of m²P and m²Q. All stand as the factors of
-// cos and sin in row_sums.
+// P = G(+) + G(−), Q = i(G(+) − G(−)); of −imQ and imP; of m²P and m²Q; of −im³Q and im³P. All
+// stand as the factors of cos and sin in row_sums.
+inline constexpr int field_stride = 16;
+
 template <Number T>
 void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* factors,
                const T* structure, T* field) {
@@ -121,17 +149,17 @@ void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* facto
     const T minus = plan.weight[slot + 1] * factors[2 * m + 1];
     const T* s = structure + 4 * m;
     const T pr = plus * s[0], pi = plus * s[1], nr = minus * s[2], ni = minus * s[3];
-    T* f = field + 12 * m;
+    T* f = field + field_stride * m;
     f[0] = pr + nr;
     f[1] = pi + ni;
     f[2] = ni - pi;
     f[3] = pr - nr;
     const R mr = static_cast<R>(m);
     f[4] = f[3] * mr;
-    f[5] = -(f[1] * mr);
-    f[6] = -(f[2] * mr);
+    f[5] = -(f[2] * mr);
+    f[6] = -(f[1] * mr);
     f[7] = f[0] * mr;
-    for (int z = 0; z < 4; ++z) f[8 + z] = f[z] * (mr * mr);
+    for (int z = 0; z < 8; ++z) f[8 + z] = f[z] * (mr * mr);
   }
 }
 
@@ -143,18 +171,13 @@ LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow&
   Pack<T> sum[Block][2 * Orders];
   const Pack<T>* table = plan.phases[2].data() + 2 * i;
   const int stride = 2 * plan.packs;
-  for (int m = 0; m <= row.reach; ++m, table += stride, field += 12) {
+  for (int m = 0; m <= row.reach; ++m, table += stride, field += field_stride) {
     for (int b = 0; b < Block; ++b) {
       const Pack<T> c = table[2 * b], s = table[2 * b + 1];
-      sum[b][0] = fma(Pack<T>(field[0]), c, fma(Pack<T>(field[2]), s, sum[b][0]));
-      sum[b][1] = fma(Pack<T>(field[1]), c, fma(Pack<T>(field[3]), s, sum[b][1]));
-      if constexpr (Orders > 1) {
-        sum[b][2] = fma(Pack<T>(field[4]), c, fma(Pack<T>(field[5]), s, sum[b][2]));
-        sum[b][3] = fma(Pack<T>(field[6]), c, fma(Pack<T>(field[7]), s, sum[b][3]));
-      }
-      if constexpr (Orders > 2) {
-        sum[b][4] = fma(Pack<T>(field[8]), c, fma(Pack<T>(field[10]), s, sum[b][4]));
-        sum[b][5] = fma(Pack<T>(field[9]), c, fma(Pack<T>(field[11]), s, sum[b][5]));
+      for (int n = 0; n < Orders; ++n) {
+        const T* f = field + 4 * n;
+        sum[b][2 * n] = fma(Pack<T>(f[0]), c, fma(Pack<T>(f[2]), s, sum[b][2 * n]));
+        sum[b][2 * n + 1] = fma(Pack<T>(f[1]), c, fma(Pack<T>(f[3]), s, sum[b][2 * n + 1]));
       }
     }
   }
@@ -187,25 +210,42 @@ LEYDEN_ALWAYS_INLINE void for_each_row_sum(const ReciprocalPlan<T>& plan, const 
   }
 }
 
-// Adds v (and ∂v) of a row at the layer's atoms to out[pack][v, x, y, z].
+// Adds ∂_a∂_b v = −[k0 k0 Re φ_0 + (k0 g + g k0) Re φ_1 + g g Re φ_2] of a row to six packs.
+template <Number T>
+LEYDEN_ALWAYS_INLINE void add_second_derivatives(const Vector3<T>& k, const Vector3<T>& g,
+                                                 const Pack<T>* phi, Pack<T>* out) {
+  constexpr int first[6] = {0, 1, 2, 0, 0, 1}, second[6] = {0, 1, 2, 1, 2, 2};
+  for (int p = 0; p < 6; ++p) {
+    const int a = first[p], b = second[p];
+    out[p] -= fma(Pack<T>(k[a] * k[b]), phi[0],
+                  fma(Pack<T>(k[a] * g[b] + g[a] * k[b]), phi[2], Pack<T>(g[a] * g[b]) * phi[4]));
+  }
+}
+
+// Adds v (and ∂v, ∂∂v) of a row at the layer's atoms to out[pack][v, x, y, z, xx … yz].
 template <int L, Number T>
 void gather_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
                 ReciprocalLayer<T>& layer, const T* structure) {
   T* field = plan.scratch.field.data();
+  const Vector3<T>& g = plan.g[2];
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
     for_each_row_sum<L + 1, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
-      Pack<T>* out = layer.out.data() + multipole_size(L) * i;
+      Pack<T>* out = layer.out.data() + cartesian_size(L) * i;
       out[0] += phi[0];
-      if constexpr (L == 1)
+      if constexpr (L > 0)
         for (int c = 0; c < 3; ++c)
-          out[c + 1] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(plan.g[2][c]) * phi[3]);
+          out[c + 1] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(g[c]) * phi[3]);
+      if constexpr (L > 1) add_second_derivatives<T>(k0, g, phi, out + 4);
     });
   }
 }
 
-// Adds ∂(aᵀKb)/∂r of a layer of a in the field of b to out[pack][x, y, z], and for dipoles ∂v to
-// out[pack][3 …].
+// How many numbers an atom gets from gather_row_gradient.
+inline constexpr int gradient_outputs(int l_max) { return l_max == 0 ? 3 : l_max == 1 ? 6 : 12; }
+
+// Adds ∂(aᵀKb)/∂r of a layer of a in the field of b to out[pack][x, y, z], for dipoles ∂v to
+// out[pack][3 …], and for quadrupoles ∂∂v to out[pack][6 …].
 template <int L, Number T>
 void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
                          ReciprocalLayer<T>& layer, const T* structure) {
@@ -214,20 +254,32 @@ void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, cons
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
     for_each_row_sum<L + 2, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
-      const Pack<T>* p = layer.moments.data() + multipole_size(L) * i;
-      Pack<T>* out = layer.out.data() + 3 * (L + 1) * i;
-      Pack<T> t0 = p[0] * phi[1], t1 = p[0] * phi[3];
-      if constexpr (L == 1) {
+      const Pack<T>* p = layer.moments.data() + cartesian_size(L) * i;
+      const Pack<T>* along = layer.along.data() + along_size(L) * i;
+      Pack<T>* out = layer.out.data() + gradient_outputs(L) * i;
+      Pack<T> q = p[0], t0, t1;
+      if constexpr (L == 2) {
+        const Pack<T> k[3] = {Pack<T>(k0[0]), Pack<T>(k0[1]), Pack<T>(k0[2])};
+        Pack<T> mk[3];
+        times_vector(p + 4, k, mk);
+        q -= Pack<T>(RealOf<T>(0.5)) * fma(k[0], mk[0], fma(k[1], mk[1], k[2] * mk[2]));
+        const Pack<T> gmk = fma(along[2], k[0], fma(along[3], k[1], along[4] * k[2]));
+        t0 = -fma(gmk, phi[3], along[1] * phi[5]);
+        t1 = -fma(gmk, phi[5], along[1] * phi[7]);
+      }
+      t0 = fma(q, phi[1], t0);
+      t1 = fma(q, phi[3], t1);
+      if constexpr (L > 0) {
         const Pack<T> kd =
             fma(Pack<T>(k0[0]), p[1], fma(Pack<T>(k0[1]), p[2], Pack<T>(k0[2]) * p[3]));
-        const Pack<T> gd = layer.along[static_cast<std::size_t>(i)];
-        t0 = fma(kd, phi[0], fma(gd, phi[2], t0));
-        t1 = fma(kd, phi[2], fma(gd, phi[4], t1));
+        t0 = fma(kd, phi[0], fma(along[0], phi[2], t0));
+        t1 = fma(kd, phi[2], fma(along[0], phi[4], t1));
       }
       for (int c = 0; c < 3; ++c) {
         out[c] -= fma(Pack<T>(k0[c]), t0, Pack<T>(g[c]) * t1);
-        if constexpr (L == 1) out[c + 3] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(g[c]) * phi[3]);
+        if constexpr (L > 0) out[c + 3] -= fma(Pack<T>(k0[c]), phi[1], Pack<T>(g[c]) * phi[3]);
       }
+      if constexpr (L > 1) add_second_derivatives<T>(k0, g, phi, out + 6);
     });
   }
 }

@@ -26,8 +26,8 @@ struct ReciprocalLayer {
   int l_max = 0;
   std::vector<WidthSegment> segments;
   const T* width_factors = nullptr;
-  Buffer<Pack<T>> moments;  // [pack][q, x, y, z]
-  Buffer<Pack<T>> along;    // [pack] g3·d
+  Buffer<Pack<T>> moments;  // [pack][q, x, y, z, xx … yz]
+  Buffer<Pack<T>> along;    // [pack] g·d, and for quadrupoles ½ gMg and gM; g = g3
   Buffer<Pack<T>> out;      // [pack][…]
 };
 
@@ -35,9 +35,9 @@ template <Number T>
 struct ReciprocalScratch {
   std::array<std::vector<ReciprocalLayer<T>>, 3> layers;  // sources a, sources b, receivers
   Buffer<Pack<T>> phase;                                  // [pack][cos, sin] of the row's middle
-  Buffer<Pack<T>> row_moments;                            // [pack][X re, X im, Y re, Y im]
+  Buffer<Pack<T>> row_moments;                    // [pack][X re, X im, Y re, Y im, Z re, Z im]
   std::array<Buffer<T>, 2> structure, broadened;  // S and Σ σ²wS of a row, [slot][re, im]
-  Buffer<T> field;                                // [m][12]
+  Buffer<T> field;                                // [m][16]
   std::vector<double> widths;                     // of the receivers
   std::vector<T> result;
   Buffer<T> width_factors;  // of the receivers
@@ -81,17 +81,23 @@ void append_width_factors(const ReciprocalPlan<T>& plan, double width, Buffer<T>
   for (const Vector3<T>& k : plan.k) out.push_back(exp(dot(k, k) * half));
 }
 
+inline constexpr int along_size(int l_max) { return l_max < 2 ? 1 : 5; }
+
 // Loads the multipoles of a layer and clears its results.
 template <Number T>
 void load_layer(const ReciprocalPlan<T>& plan, std::span<const T> p, ReciprocalLayer<T>& layer) {
   pack_multipoles<T>(p, layer.l_max, plan.slot_atom, layer.moments);
-  layer.along.resize(static_cast<std::size_t>(plan.packs));
+  const int stride = along_size(layer.l_max), size = cartesian_size(layer.l_max);
+  layer.along.resize(static_cast<std::size_t>(stride * plan.packs));
   if (layer.l_max == 0) return;
-  const Vector3<T>& g = plan.g[2];
+  const Pack<T> g[3] = {Pack<T>(plan.g[2][0]), Pack<T>(plan.g[2][1]), Pack<T>(plan.g[2][2])};
   for (int i = 0; i < plan.packs; ++i) {
-    const Pack<T>* d = layer.moments.data() + 4 * i + 1;
-    layer.along[static_cast<std::size_t>(i)] =
-        fma(Pack<T>(g[0]), d[0], fma(Pack<T>(g[1]), d[1], Pack<T>(g[2]) * d[2]));
+    const Pack<T>* d = layer.moments.data() + size * i + 1;
+    Pack<T>* along = layer.along.data() + stride * i;
+    along[0] = fma(g[0], d[0], fma(g[1], d[1], g[2] * d[2]));
+    if (layer.l_max == 1) continue;
+    times_vector(d + 3, g, along + 2);
+    along[1] = Pack<T>(RealOf<T>(0.5)) * fma(g[0], along[2], fma(g[1], along[3], g[2] * along[4]));
   }
 }
 

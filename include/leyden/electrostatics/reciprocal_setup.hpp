@@ -141,11 +141,11 @@ template <Number T>
 void size_scratch(ReciprocalPlan<T>& plan) {
   ReciprocalScratch<T>& scratch = plan.scratch;
   scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
-  scratch.row_moments.resize(static_cast<std::size_t>(4 * plan.packs));
+  scratch.row_moments.resize(static_cast<std::size_t>(6 * plan.packs));
   const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
   for (auto& s : scratch.structure) s.resize(4 * reach);
   for (auto& s : scratch.broadened) s.resize(4 * reach);
-  scratch.field.resize(12 * reach);
+  scratch.field.resize(16 * reach);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail

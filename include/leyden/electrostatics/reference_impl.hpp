@@ -131,9 +131,8 @@ void ReferenceElectrostatics::plan(const Geometry<T>& geometry, SourceShape sour
 template <Number T>
 void ReferenceElectrostatics::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
                                     std::type_identity_t<std::span<T>> v) const {
-  using R = RealOf<T>;
-  const int size = detail::multipole_size(plan.l_max);
-  LEYDEN_EXPECTS(p.size() == static_cast<std::size_t>(plan.n_atoms * size));
+  LEYDEN_EXPECTS(p.size() ==
+                 static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   // p and v may be the same memory.
   std::vector<T>& result = plan.scratch[2];
   result.assign(p.size(), T(0));
@@ -157,12 +156,7 @@ void ReferenceElectrostatics::apply(const Plan<T>& plan, std::type_identity_t<st
     }
   }
   if (included == plan.pairs)
-    for (std::size_t at = 0; at < result.size(); ++at) {
-      const double width = plan.widths[at / static_cast<std::size_t>(size)];
-      const double own =
-          self_interaction(at % static_cast<std::size_t>(size) == 0 ? 0 : 1, width, width);
-      result[at] += p[at] * static_cast<R>(included ? own : -own);
-    }
+    detail::add_own_potential<T>(plan.widths, plan.l_max, included ? 1 : -1, p, result);
   std::copy(result.begin(), result.end(), v.begin());
 }
 
