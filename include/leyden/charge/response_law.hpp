@@ -122,6 +122,16 @@ struct ResponseLaw {
     return s_bar[0];
   }
 
+  /// The energy [eV] of that transfer, which φ_b is the dual of: t_b (u_s − u_t) − φ_b. The least
+  /// energy of a density p is a minimum over transfers, so any set of them bounds it from above:
+  /// G(p) ≤ Σ_i conjugate(p_i less what bonds bring) + Σ_b transfer_energy.
+  template <class T>
+  T transfer_energy(const T* c, const T* u_s, const T* u_t) const {
+    T s_bar[size] = {}, t_bar[size] = {};
+    const T e = bond(c, u_s, u_t, s_bar, t_bar, static_cast<T*>(nullptr));
+    return s_bar[0] * (u_s[0] - u_t[0]) - e;
+  }
+
   /// The energy that φ_i is the dual of, G(p) = max_u (p·u − φ_i(u)) [eV], by Newton's method; u
   /// (size) is the first guess and becomes the maximiser. Infinite where no u is found: p is then
   /// out of the reach of the atom (say, a charge beyond its levels without softness s).
