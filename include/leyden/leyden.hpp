@@ -49,6 +49,8 @@
 #include <leyden/core/vector3.hpp>
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/mace.hpp>
+#include <leyden/descriptor/mace_nonlinear.hpp>
+#include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/concepts.hpp>

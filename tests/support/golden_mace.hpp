@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-// Loads the golden MACE files of tests/data/mace: weights under their PyTorch names, structures and
-// reference outputs.
+// Loads the golden MACE files of tests/data/mace, and the MACE within those of tests/data/polar:
+// weights under their PyTorch names, structures and reference outputs.
 namespace leyden_test {
 
 inline std::vector<double> numbers(const nlohmann::json& tensor) {
@@ -22,10 +22,16 @@ inline std::vector<double> numbers(const nlohmann::json& tensor) {
 struct GoldenMace {
   nlohmann::json file;
 
-  explicit GoldenMace(const std::string& name) {
-    std::ifstream in(std::string(LEYDEN_TEST_DATA) + "/mace/" + name + ".json");
+  explicit GoldenMace(const std::string& name, const std::string& folder = "mace") {
+    std::ifstream in(std::string(LEYDEN_TEST_DATA) + "/" + folder + "/" + name + ".json");
     if (!in) throw leyden::InputError("no golden file named " + name);
     file = nlohmann::json::parse(in);
+  }
+
+  bool polar() const { return file.at("hyperparameters").contains("num_recursion_steps"); }
+  bool nonlinear() const {
+    return file.at("hyperparameters").at("interaction_cls").get<std::string>().find("NonLinear") !=
+           std::string::npos;
   }
 
   leyden::MaceOptions options() const {
@@ -38,11 +44,22 @@ struct GoldenMace {
     o.radial_count = h.at("num_bessel");
     o.envelope_order = h.at("num_polynomial_cutoff");
     o.readout_width = std::stoi(h.at("MLP_irreps").get<std::string>());
-    o.residual_first = h.at("interaction_cls_first") == "RealAgnosticResidualInteractionBlock";
+    o.residual_first =
+        !nonlinear() && h.at("interaction_cls_first") == "RealAgnosticResidualInteractionBlock";
+    if (nonlinear()) {
+      o.radial_hidden = h.at("radial_MLP").get<std::vector<int>>();
+      o.edge_channels = std::stoi(h.at("edge_irreps").get<std::string>());
+      o.agnostic_product = h.at("use_agnostic_product");
+      o.smooth_cutoff = !h.at("apply_cutoff").get<bool>();
+    }
+    if (polar()) {
+      o.keep_last_irreps = true;
+      o.frame = leyden::HarmonicFrame::yzx;
+    }
     o.average_neighbors = h.at("avg_num_neighbors");
     o.atomic_energies = h.at("E0s").get<std::vector<double>>();
-    o.scale = h.at("scale");
-    o.shift = h.at("shift");
+    o.scale = polar() ? h.at("atomic_inter_scale").at(0) : h.at("scale");
+    o.shift = polar() ? h.at("atomic_inter_shift").at(0) : h.at("shift");
     return o;
   }
 
@@ -63,12 +80,23 @@ struct GoldenMace {
       const std::string n = std::to_string(k);
       const std::string ours = "mace.layer" + n + ".", theirs = "interactions." + n + ".";
       copy(ours + "up", theirs + "linear_up.weight");
-      for (int i = 0; i < 4; ++i)
-        copy(ours + "radial" + std::to_string(i),
-             theirs + "conv_tp_weights.layer" + std::to_string(i) + ".weight");
-      copy(ours + "mix", theirs + "linear.weight");
-      const bool residual = k > 0 || options().residual_first;
+      const bool residual = nonlinear() || k > 0 || options().residual_first;
       copy(ours + (residual ? "skip" : "select"), theirs + "skip_tp.weight");
+      if (nonlinear()) {
+        for (const char* table : {"source", "target"})
+          copy(ours + table, theirs + table + "_embedding.weight");
+        for (const char* number : {"alpha", "beta"}) copy(ours + number, theirs + number);
+        network(copy, ours + "radial", theirs + "conv_tp_weights", options().radial_hidden.size());
+        network(copy, ours + "density", theirs + "density_fn", 1);
+        copy(ours + "residual", theirs + "linear_res.weight");
+        copy(ours + "mix", theirs + "linear_1.weight");
+        copy(ours + "gated", theirs + "linear_2.weight");
+      } else {
+        for (int i = 0; i < 4; ++i)
+          copy(ours + "radial" + std::to_string(i),
+               theirs + "conv_tp_weights.layer" + std::to_string(i) + ".weight");
+        copy(ours + "mix", theirs + "linear.weight");
+      }
       for (int l = 0;; ++l) {
         const std::string product = ours + "product.L" + std::to_string(l) + ".nu";
         bool there = false;
@@ -76,9 +104,11 @@ struct GoldenMace {
         if (!there) break;
         const std::string contraction =
             "products." + n + ".symmetric_contractions.contractions." + std::to_string(l) + ".";
-        copy(product + "3", contraction + "weights_max");
-        copy(product + "2", contraction + "weights.0");
-        copy(product + "1", contraction + "weights.1");
+        const int correlation = file.at("hyperparameters").at("correlation");
+        copy(product + std::to_string(correlation), contraction + "weights_max");
+        for (int nu = correlation - 1; nu > 0; --nu)
+          copy(product + std::to_string(nu),
+               contraction + "weights." + std::to_string(correlation - 1 - nu));
       }
       copy(ours + "linear", "products." + n + ".linear.weight");
       if (k == 0 || k + 1 < layers) copy("mace.readout" + n, "readouts." + n + ".linear.weight");
@@ -88,6 +118,21 @@ struct GoldenMace {
     copy("mace.readout_hidden", last + "linear_1.weight");
     copy("mace.readout_last", last + "linear_2.weight");
     return values;
+  }
+
+  /// A network of normalised layers: torch counts activations and norms as layers too.
+  template <class Copy>
+  static void network(const Copy& copy, const std::string& ours, const std::string& theirs,
+                      std::size_t hidden) {
+    for (std::size_t i = 0; i <= hidden; ++i) {
+      const std::string to = ours + std::to_string(i) + "/";
+      const std::string linear = theirs + ".net." + std::to_string(3 * i);
+      const std::string norm = theirs + ".net." + std::to_string(3 * i + 1);
+      for (const char* part : {"weight", "bias"}) {
+        copy(to + part, linear + "." + part);
+        if (i < hidden) copy(to + "norm_" + part, norm + "." + part);
+      }
+    }
   }
 
   leyden::Structure structure(const std::string& name) const {

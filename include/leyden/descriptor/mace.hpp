@@ -2,6 +2,8 @@
 #pragma once
 
 #include <leyden/descriptor/concepts.hpp>
+#include <leyden/descriptor/mace_nonlinear.hpp>
+#include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/equivariant/contraction.hpp>
 #include <leyden/equivariant/convolution.hpp>
@@ -15,40 +17,17 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// What the kernels of a MACE are compiled for.
-struct MaceShape {
-  int l_max = 3;        ///< highest l of the edges' harmonics and of the atomic basis, 1 … 4
-  int correlation = 3;  ///< highest power of the atomic basis in the product, 1 … 3
-  int hidden_l = 1;     ///< highest l of the messages between layers, 0 … 2
-};
-
-/// What a MACE is built from; the numbers that training data decide have neutral defaults.
-struct MaceOptions {
-  std::vector<int> species{};  ///< atomic numbers; their order is that of the weights
-  double cutoff = 5.0;         ///< Å
-  int channels = 16;
-  int layers = 2;
-  RadialBasis::Kind radial_kind = RadialBasis::Kind::bessel;
-  int radial_count = 8;
-  int envelope_order = 5;
-  std::vector<int> radial_hidden{64, 64, 64};
-  int readout_width = 16;
-  bool residual_first = false;  ///< the first layer passes its input on (and mixes by species)
-  double average_neighbors = 1.0;
-  std::vector<double> atomic_energies{};  ///< E0 per species, eV; empty: zero
-  double scale = 1.0;                     ///< eV
-  double shift = 0.0;                     ///< eV per atom
-};
-
 /// MACE: higher-order equivariant message passing (Batatia et al., NeurIPS 2022), the function of
-/// ScaleShiftMACE with RealAgnosticInteractionBlock or RealAgnosticResidualInteractionBlock, term
-/// by term and constant by constant; weights are laid out as that code stores them.
+/// ScaleShiftMACE with RealAgnosticInteractionBlock, RealAgnosticResidualInteractionBlock or
+/// RealAgnosticResidualNonLinearInteractionBlock, term by term and constant by constant; weights
+/// are laid out as that code stores them.
 ///
 ///   h⁰ = embedding;  per layer: A = mix(Σ_e R_e ⊗ Y_e ⊗ up(h)),  B = product basis of A,
 ///   h ← linear(B) + skip_z(h);  E_i = E0_z + shift + scale Σ_layers readout(h_i).
 ///
-/// The last layer keeps scalars only. l = 1 features are ordered (x, y, z). Real is the type of the
-/// weights; evaluation runs on Real or Dual<Real>.
+/// Nonlinear layers make A as NonlinearInteraction says, and their skip does not know the species.
+/// By default the last layer keeps scalars only, and l = 1 features are ordered (x, y, z); see
+/// MaceOptions. Real is the type of the weights; evaluation runs on Real or Dual<Real>.
 template <MaceShape Shape, std::floating_point Real = double>
 class Mace {
   static_assert(Shape.l_max >= 1 && Shape.l_max <= 4, "Mace: l_max must be 1 to 4");
@@ -72,6 +51,7 @@ class Mace {
     FeatureArray<T> mixed;    // A before the species-dependent map of a layer without residual
     FeatureArray<T> basis;    // A, [tile][atom][lm_edge]
     FeatureArray<T> product;  // B, [tile][atom][lm_out]
+    typename NonlinearInteraction<Real>::template Tape<T> nonlinear;
   };
 
   template <Number T>
@@ -86,6 +66,7 @@ class Mace {
     std::vector<T> radial_values;                       // (radial_count)
     std::vector<T> harmonics, harmonics_bar;            // [edge][lm_edge]
     std::vector<T> coupled;                             // [edge of one atom][coupled]
+    typename NonlinearInteraction<Real>::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
     // backward's scratch
     Buffer<Pack<T>> radial_bar, paths_bar, weight_bar, hidden_bar;
@@ -116,6 +97,7 @@ class Mace {
 
  private:
   static constexpr int lm_edge = (Shape.l_max + 1) * (Shape.l_max + 1);
+  static constexpr bool nonlinear = Shape.interaction == MaceInteraction::nonlinear;
 
   // A map per l of a feature array.
   struct MixingPerL {
@@ -125,13 +107,19 @@ class Mace {
   struct Layer {
     FeatureShape in, out;
     bool residual = true;
+    int edge_channels = 0;  // of what is sent
     MixingPerL up, linear;
     RadialPerceptron<Real> radial;
     std::vector<Mixing<Real>> path_maps;
+    std::vector<std::size_t> path_offsets;  // in the slice
+    std::size_t scalar_weights = 0;         // of paths into l = 0
     Slice path_slice;
-    std::vector<MixingPerL> species_maps;  // skip (residual) or select (plain), one per species
+    // Skip (residual) or select (plain), one per species; the skip of nonlinear layers: one.
+    std::vector<MixingPerL> species_maps;
     Slice species_slice;
     ProductBasis<Real> product;
+    NonlinearInteraction<Real> nonlinear;
+    MixingPerL gated;  // the map after the gate
   };
 
   // The convolution of a layer depends on whether its input has l > 0 at all.
@@ -162,10 +150,33 @@ class Mace {
     return 1.0 / std::sqrt(static_cast<double>(options_.readout_width));
   }
   template <class C>
-  double path_scale(int path) const {
+  double path_scale(const Layer& layer, int path) const {
     int into_l = 0;
     for (const auto& p : C::paths) into_l += p.l3 == C::paths[static_cast<std::size_t>(path)].l3;
-    return channel_scale() / std::sqrt(static_cast<double>(into_l)) / options_.average_neighbors;
+    return 1.0 / std::sqrt(static_cast<double>(layer.edge_channels)) /
+           std::sqrt(static_cast<double>(into_l)) / (nonlinear ? 1.0 : options_.average_neighbors);
+  }
+  std::size_t path_columns(const Layer& layer, std::size_t path) const {
+    const bool gates = nonlinear && layer.path_offsets[path] < layer.scalar_weights;
+    return static_cast<std::size_t>(options_.channels * (gates ? Shape.l_max + 1 : 1));
+  }
+  template <Number T>
+  const std::vector<int>& atoms_of_map(const Layer& layer, std::size_t s,
+                                       const Tape<T>& tape) const {
+    return layer.species_maps.size() == 1 ? tape.all_atoms : tape.atoms_of[s];
+  }
+  template <Number T>
+  int product_species(const Tape<T>& tape, int atom) const {
+    return options_.agnostic_product ? 0 : tape.species[static_cast<std::size_t>(atom)];
+  }
+  // A vector in the order of components of the features, and back.
+  template <Number T>
+  Vector3<T> to_frame(const Vector3<T>& r) const {
+    return options_.frame == HarmonicFrame::xyz ? r : Vector3<T>{{r[1], r[2], r[0]}};
+  }
+  template <Number T>
+  Vector3<T> from_frame(const Vector3<T>& r) const {
+    return options_.frame == HarmonicFrame::xyz ? r : Vector3<T>{{r[2], r[0], r[1]}};
   }
   template <Number T>
   std::size_t embedding_index(const Tape<T>& tape, int atom, int channel) const {
@@ -186,6 +197,24 @@ class Mace {
   void backward_layer(const Geometry<T>& geometry, std::size_t k, const FeatureArray<T>& in,
                       const FeatureArray<T>& out_bar, FeatureArray<T>& in_bar, Tape<T>& tape,
                       std::span<T> gradient) const;
+  // From a layer's messages to its atomic basis A, and from tape.basis_node_bar to tape.up_bar.
+  template <Number T>
+  void forward_linear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
+                      Tape<T>& tape) const;
+  template <Number T>
+  void backward_linear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
+                       Tape<T>& tape, std::span<T> gradient) const;
+  template <Number T>
+  void forward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
+                         Tape<T>& tape) const;
+  template <Number T>
+  void backward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
+                          Tape<T>& tape, std::span<T> gradient) const;
+  template <Number T>
+  void species_gradient(const Layer& layer, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
+                        Tape<T>& tape, std::span<T> gradient) const;
+  template <class C, Number T>
+  void couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const;
   template <Number T>
   void read_out(Tape<T>& tape) const;
   template <Number T>

@@ -43,7 +43,20 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   require(options_.atomic_energies.empty() ||
               options_.atomic_energies.size() == options_.species.size(),
           "give one atomic energy per species, or none");
-  basis_ = {options_.radial_kind, options_.radial_count, options_.envelope_order, options_.cutoff};
+  require(options_.edge_channels >= 0, "edge_channels must be positive, or 0 for all channels");
+  if (nonlinear) {
+    require(!options_.residual_first,
+            "residual_first is for linear layers: nonlinear ones always pass their input on");
+  } else {
+    require(options_.edge_channels == 0 || options_.edge_channels == options_.channels,
+            "linear layers send all channels along edges; leave edge_channels at 0, or take "
+            "MaceInteraction::nonlinear");
+    require(options_.smooth_cutoff,
+            "messages of linear layers always fade at the cutoff; leave smooth_cutoff true, or "
+            "take MaceInteraction::nonlinear");
+  }
+  basis_ = {options_.radial_kind, options_.radial_count, options_.envelope_order, options_.cutoff,
+            !nonlinear || !options_.smooth_cutoff};
 
   const int channels = options_.channels;
   const int species = static_cast<int>(options_.species.size());
@@ -51,27 +64,45 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   for (int l = 0; l <= Shape.hidden_l; ++l)
     tables->push_back(SymmetricContraction(Shape.l_max, l, Shape.correlation));
 
-  const auto per_l = [channels](int l_max) {
+  const auto per_l = [channels](int l_max, int n_out) {
     MixingPerL m;
-    for (int l = 0; l <= l_max; ++l) m.maps.emplace_back(channels, channels);
+    for (int l = 0; l <= l_max; ++l) m.maps.emplace_back(channels, n_out);
     return m;
   };
-  FeatureShape in{channels, 0};
+  FeatureShape in{channels, 0, options_.frame};
   for (int k = 0; k < options_.layers; ++k) {
     Layer layer;
     layer.in = in;
-    layer.out = {channels, k + 1 < options_.layers ? Shape.hidden_l : 0};
-    layer.residual = k > 0 || options_.residual_first;
-    layer.up = per_l(in.l_max);
-    layer.linear = per_l(layer.out.l_max);
+    const bool all_irreps = k + 1 < options_.layers || options_.keep_last_irreps;
+    layer.out = {channels, all_irreps ? Shape.hidden_l : 0, options_.frame};
+    layer.residual = nonlinear || k > 0 || options_.residual_first;
+    layer.edge_channels = k > 0 && options_.edge_channels > 0 ? options_.edge_channels : channels;
+    layer.up = per_l(in.l_max, layer.edge_channels);
+    layer.linear = per_l(layer.out.l_max, channels);
     with_convolution(in, [&]<class C>(C) {
-      layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
-                                            C::path_count, channels);
-      for (int p = 0; p < C::path_count; ++p) layer.path_maps.emplace_back(channels, channels);
+      std::size_t offset = 0;
+      for (const auto& path : C::paths) {
+        // The scalars of a nonlinear layer are followed by the gates of each l > 0.
+        const int blocks = nonlinear && path.l3 == 0 ? Shape.l_max + 1 : 1;
+        layer.path_maps.emplace_back(layer.edge_channels, blocks, channels);
+        layer.path_offsets.push_back(offset);
+        offset += static_cast<std::size_t>(layer.edge_channels * blocks * channels);
+        if (path.l3 == 0) layer.scalar_weights = offset;
+      }
+      if constexpr (nonlinear)
+        layer.nonlinear = NonlinearInteraction<Real>({options_.radial_count, options_.radial_hidden,
+                                                      species, channels, layer.edge_channels,
+                                                      C::path_count, in.l_max, Shape.l_max});
+      else
+        layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
+                                              C::path_count, channels);
     });
+    if (nonlinear) layer.gated = per_l(Shape.l_max, channels);
     const int mapped_l = layer.residual ? std::min(in.l_max, layer.out.l_max) : Shape.l_max;
-    layer.species_maps.assign(static_cast<std::size_t>(species), per_l(mapped_l));
-    layer.product = ProductBasis<Real>(tables, channels, species, layer.out.l_max);
+    layer.species_maps.assign(nonlinear ? 1 : static_cast<std::size_t>(species),
+                              per_l(mapped_l, channels));
+    layer.product = ProductBasis<Real>(tables, channels, options_.agnostic_product ? 1 : species,
+                                       layer.out.l_max);
     feature_shapes_.push_back(layer.out);
     in = layer.out;
     layers_.push_back(std::move(layer));
@@ -89,12 +120,23 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
     Layer& layer = layers_[k];
     const std::string name = "mace.layer" + std::to_string(k) + ".";
     const auto count = [](const MixingPerL& m) { return static_cast<int>(m.maps.size()); };
-    layer.up.slice = layout.add(name + "up", {count(layer.up), c, c}, weight, true);
-    layer.radial.declare(layout, name + "radial");
-    layer.path_slice =
-        layout.add(name + "mix", {static_cast<int>(layer.path_maps.size()), c, c}, weight, true);
+    layer.up.slice =
+        layout.add(name + "up", {count(layer.up), c, layer.edge_channels}, weight, true);
+    if constexpr (nonlinear) {
+      layer.nonlinear.declare(layout, name);
+      const auto& last = layer.path_maps.back();  // of l > 0: one block
+      layer.path_slice =
+          layout.add(name + "mix", {static_cast<int>(layer.path_offsets.back()) + last.n_in() * c},
+                     weight, true);
+      layer.gated.slice = layout.add(name + "gated", {count(layer.gated), c, c}, weight, true);
+    } else {
+      layer.radial.declare(layout, name + "radial");
+      layer.path_slice =
+          layout.add(name + "mix", {static_cast<int>(layer.path_maps.size()), c, c}, weight, true);
+    }
+    const int maps = static_cast<int>(layer.species_maps.size());
     layer.species_slice = layout.add(name + (layer.residual ? "skip" : "select"),
-                                     {count(layer.species_maps[0]), c, z, c}, weight, true);
+                                     {count(layer.species_maps[0]), c, maps, c}, weight, true);
     layer.product.declare(layout, name + "product");
     layer.linear.slice = layout.add(name + "linear", {count(layer.linear), c, c}, weight, true);
   }
@@ -111,7 +153,6 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
   const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = options_.species.size();
   const double fan_in = channel_scale();
-  const double species_fan_in = fan_in / std::sqrt(static_cast<double>(z));
 
   const auto table = embedding_slice_.of(parameters);
   embedding_.resize(table.size());
@@ -119,22 +160,29 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     embedding_[i] = static_cast<Real>(table[i] / std::sqrt(static_cast<double>(z)));
 
   for (Layer& layer : layers_) {
-    const auto pack_per_l = [&](MixingPerL& m) {
+    const auto pack_per_l = [&](MixingPerL& m, std::size_t n_out) {
       for (std::size_t l = 0; l < m.maps.size(); ++l)
-        m.maps[l].pack(m.slice.of(parameters).data() + l * c * c, c, fan_in);
+        m.maps[l].pack(m.slice.of(parameters).data() + l * c * n_out, n_out, fan_in);
     };
-    pack_per_l(layer.up);
-    pack_per_l(layer.linear);
-    layer.radial.prepare(parameters);
+    pack_per_l(layer.up, static_cast<std::size_t>(layer.edge_channels));
+    pack_per_l(layer.linear, c);
+    pack_per_l(layer.gated, c);
+    if constexpr (nonlinear)
+      layer.nonlinear.prepare(parameters);
+    else
+      layer.radial.prepare(parameters);
     with_convolution(layer.in, [&]<class C>(C) {
       for (std::size_t p = 0; p < layer.path_maps.size(); ++p)
-        layer.path_maps[p].pack(layer.path_slice.of(parameters).data() + p * c * c, c,
-                                path_scale<C>(static_cast<int>(p)));
+        layer.path_maps[p].pack(layer.path_slice.of(parameters).data() + layer.path_offsets[p],
+                                path_columns(layer, p), path_scale<C>(layer, static_cast<int>(p)));
     });
-    for (std::size_t s = 0; s < z; ++s)
+    const std::size_t maps = layer.species_maps.size();
+    const double species_fan_in = fan_in / std::sqrt(static_cast<double>(maps));
+    for (std::size_t s = 0; s < maps; ++s)
       for (std::size_t l = 0; l < layer.species_maps[s].maps.size(); ++l)
         layer.species_maps[s].maps[l].pack(
-            layer.species_slice.of(parameters).data() + (l * c * z + s) * c, z * c, species_fan_in);
+            layer.species_slice.of(parameters).data() + (l * c * maps + s) * c, maps * c,
+            species_fan_in);
     layer.product.prepare(parameters);
   }
 
@@ -186,6 +234,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
   tape.harmonics_bar.assign(tape.harmonics.size(), T(0));
+  if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
   tape.embedding_bar.resize(n, {options_.channels, 0});
   tape.embedding_bar.set_zero();
   for (std::size_t k = layers_.size(); k-- > 0;)
@@ -242,11 +291,14 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
   }
   tape.harmonics.resize(static_cast<std::size_t>(geometry.n_edges()) * lm_edge);
   for (std::size_t e = 0; e < static_cast<std::size_t>(geometry.n_edges()); ++e) {
-    const Vector3<T>& r = geometry.vector[e];
+    const Vector3<T> r = to_frame(geometry.vector[e]);
     const T inverse = T(1) / geometry.length[e];
     spherical_harmonics<Shape.l_max>(r[0] * inverse, r[1] * inverse, r[2] * inverse,
                                      tape.harmonics.data() + e * lm_edge);
   }
+  if constexpr (nonlinear)
+    NonlinearInteraction<Real>::scale_edges(geometry, basis_, options_.smooth_cutoff, lm_edge,
+                                            tape.harmonics, tape.edge);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -254,20 +306,27 @@ template <Number T>
 void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
   const std::size_t tiles = static_cast<std::size_t>(pack_count<T>(options_.radial_count));
   tape.edge_gradient.resize(static_cast<std::size_t>(geometry.n_edges()));
+  const T* harmonics = tape.harmonics.data();
+  if constexpr (nonlinear) {
+    NonlinearInteraction<Real>::unscale_edges(geometry, lm_edge, tape.harmonics_bar, tape.edge);
+    harmonics = tape.edge.harmonics.data();
+  }
   for (std::size_t e = 0; e < tape.edge_gradient.size(); ++e)
-    tape.edge_gradient[e] = spherical_harmonics_gradient<Shape.l_max>(
-        geometry.vector[e], geometry.length[e], tape.harmonics.data() + e * lm_edge,
-        tape.harmonics_bar.data() + e * lm_edge);
+    tape.edge_gradient[e] = from_frame(spherical_harmonics_gradient<Shape.l_max>(
+        to_frame(geometry.vector[e]), geometry.length[e], harmonics + e * lm_edge,
+        tape.harmonics_bar.data() + e * lm_edge));
   for (std::size_t p = 0; p < static_cast<std::size_t>(geometry.n_pairs); ++p) {
     const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
     for (int b = 0; b < options_.radial_count; ++b)
       tape.radial_values[static_cast<std::size_t>(b)] =
           lane_of(tape.basis_bar.data() + p * tiles, b);
-    const T dr = basis_.pullback(geometry.length[e], tape.radial_values.data());
+    T dr = basis_.pullback(geometry.length[e], tape.radial_values.data());
+    if constexpr (nonlinear) dr += tape.edge.factor_bar[p] * tape.edge.factor_slope[p];
     tape.edge_gradient[e] += geometry.vector[e] * (dr / geometry.length[e]);
   }
 }
 
 }  // namespace leyden::inline LEYDEN_ABI
 
-#include <leyden/descriptor/mace_layer_impl.hpp>  // IWYU pragma: keep
+#include <leyden/descriptor/mace_layer_impl.hpp>      // IWYU pragma: keep
+#include <leyden/descriptor/mace_nonlinear_impl.hpp>  // IWYU pragma: keep

@@ -4,6 +4,8 @@
 // Bodies of descriptor/mace.hpp: one layer, the readouts, and channel maps on rows of irreps.
 #include <leyden/descriptor/mace.hpp>
 
+#include <utility>
+
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
@@ -22,6 +24,13 @@ RowsView<P> rows_view(P* data, int n_atoms, int stride, const std::vector<int>& 
           0};
 }
 
+/// The scalars of all atoms.
+template <class P, class Array>
+RowsView<P> scalar_rows(Array& x) {
+  const std::size_t stride = static_cast<std::size_t>(x.lm_count());
+  return {x.at(0, 0), static_cast<std::size_t>(x.n_atoms()) * stride, nullptr, stride};
+}
+
 }  // namespace detail
 
 // ---- one layer ----
@@ -34,24 +43,116 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
-  const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
 
-  lt.up.resize(n, layer.in);
+  lt.up.resize(n, {layer.edge_channels, layer.in.l_max, layer.in.frame});
   mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
 
+  if constexpr (nonlinear)
+    forward_nonlinear(geometry, layer, lt, tape);
+  else
+    forward_linear(geometry, layer, lt, tape);
+
+  lt.product.resize(n, layer.out);
+  for (int t = 0; t < in.tiles(); ++t)
+    for (int i = 0; i < n; ++i)
+      layer.product.forward(product_species(tape, i), t, lt.basis.at(t, i), lt.product.at(t, i));
+  mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
+  if (layer.residual)
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
+      mix_irreps<T>(layer.species_maps[s], false, in, out, atoms_of_map(layer, s, tape), tape,
+                    true);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t k,
+                                       const FeatureArray<T>& in, const FeatureArray<T>& out_bar,
+                                       FeatureArray<T>& in_bar, Tape<T>& tape,
+                                       std::span<T> gradient) const {
+  const Layer& layer = layers_[k];
+  LayerTape<T>& lt = tape.layers[k];
+  const int n = geometry.n_atoms();
+  const int tiles = in.tiles();
+  const bool weights = !gradient.empty();
+  const std::size_t c = static_cast<std::size_t>(options_.channels);
+  const std::size_t z = layer.species_maps.size();
+  const double fan_in = channel_scale();
+  // h = linear(B) + skip(h)
+  tape.product_bar.resize(n, layer.out);
+  mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false);
+  if (weights)
+    irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
+                       layer.linear.slice.of(gradient).data(), c, fan_in);
+  if (layer.residual) {
+    for (std::size_t s = 0; s < z; ++s)
+      mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
+                    tape, true);
+    if (weights) species_gradient(layer, in, out_bar, tape, gradient);
+  }
+
+  // B = product basis of A
+  tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
+  if (weights) layer.product.reset(tape.product_gradient);
+  for (int t = 0; t < tiles; ++t)
+    for (int i = 0; i < n; ++i)
+      layer.product.backward(product_species(tape, i), t, lt.basis.at(t, i),
+                             tape.product_bar.at(t, i), tape.basis_node_bar.at(t, i),
+                             weights ? &tape.product_gradient : nullptr);
+  if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
+
+  if constexpr (nonlinear)
+    backward_nonlinear(geometry, layer, lt, tape, gradient);
+  else
+    backward_linear(geometry, layer, lt, tape, gradient);
+
+  mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true);
+  if (weights)
+    irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape,
+                       layer.up.slice.of(gradient).data(),
+                       static_cast<std::size_t>(layer.edge_channels), fan_in);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::species_gradient(const Layer& layer, const FeatureArray<T>& x,
+                                         const FeatureArray<T>& y_bar, Tape<T>& tape,
+                                         std::span<T> gradient) const {
+  const std::size_t c = static_cast<std::size_t>(options_.channels);
+  const std::size_t z = layer.species_maps.size();
+  const double scale = channel_scale() / std::sqrt(static_cast<double>(z));
+  for (std::size_t s = 0; s < z; ++s)
+    irreps_gradient<T>(layer.species_maps[s], x, y_bar, atoms_of_map(layer, s, tape), tape,
+                       layer.species_slice.of(gradient).data() + s * c, z * c, scale);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <class C, Number T>
+void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const {
+  const int first = geometry.first[static_cast<std::size_t>(atom)];
+  const int count = geometry.first[static_cast<std::size_t>(atom) + 1] - first;
+  tape.coupled.resize(
+      std::max(tape.coupled.size(), static_cast<std::size_t>(count * C::coupled_count)));
+  for (int e = 0; e < count; ++e)
+    C::couple(tape.harmonics.data() + static_cast<std::ptrdiff_t>(first + e) * lm_edge,
+              tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);
+}
+
+// ---- the atomic basis of a linear layer ----
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer& layer,
+                                       LayerTape<T>& lt, Tape<T>& tape) const {
+  const int n = geometry.n_atoms();
+  const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   with_convolution(layer.in, [&]<class C>(C) {
-    const int tiles = in.tiles();
+    const int tiles = lt.up.tiles();
     lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
     layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
     lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
     for (int i = 0; i < n; ++i) {
-      const int first = geometry.first[static_cast<std::size_t>(i)];
       const typename C::Edges edges = receiver_edges<C>(geometry, i);
-      tape.coupled.resize(
-          std::max(tape.coupled.size(), static_cast<std::size_t>(edges.count * C::coupled_count)));
-      for (int e = 0; e < edges.count; ++e)
-        C::couple(tape.harmonics.data() + static_cast<std::ptrdiff_t>(first + e) * lm_edge,
-                  tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);
+      couple_edges<C>(geometry, i, tape);
       for (int t = 0; t < tiles; ++t)
         C::forward(edges, tape.coupled.data(),
                    lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
@@ -79,69 +180,25 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
       mix_irreps<T>(layer.species_maps[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape,
                     false);
   }
-
-  lt.product.resize(n, layer.out);
-  for (int t = 0; t < in.tiles(); ++t)
-    for (int i = 0; i < n; ++i)
-      layer.product.forward(tape.species[static_cast<std::size_t>(i)], t, lt.basis.at(t, i),
-                            lt.product.at(t, i));
-  mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
-  if (layer.residual)
-    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-      mix_irreps<T>(layer.species_maps[s], false, in, out, tape.atoms_of[s], tape, true);
 }
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t k,
-                                       const FeatureArray<T>& in, const FeatureArray<T>& out_bar,
-                                       FeatureArray<T>& in_bar, Tape<T>& tape,
-                                       std::span<T> gradient) const {
-  const Layer& layer = layers_[k];
-  LayerTape<T>& lt = tape.layers[k];
+void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer& layer,
+                                        LayerTape<T>& lt, Tape<T>& tape,
+                                        std::span<T> gradient) const {
   const int n = geometry.n_atoms();
-  const int tiles = in.tiles();
+  const int tiles = lt.up.tiles();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   const bool weights = !gradient.empty();
   const std::size_t c = static_cast<std::size_t>(options_.channels);
-  const std::size_t z = layer.species_maps.size();
-  const double fan_in = channel_scale();
-  const double species_fan_in = fan_in / std::sqrt(static_cast<double>(z));
-  const auto species_gradient = [&](const FeatureArray<T>& x, const FeatureArray<T>& y_bar) {
-    for (std::size_t s = 0; s < z; ++s)
-      irreps_gradient<T>(layer.species_maps[s], x, y_bar, tape.atoms_of[s], tape,
-                         layer.species_slice.of(gradient).data() + s * c, z * c, species_fan_in);
-  };
-
-  // h = linear(B) + skip(h)
-  tape.product_bar.resize(n, layer.out);
-  mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false);
-  if (weights)
-    irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
-                       layer.linear.slice.of(gradient).data(), c, fan_in);
-  if (layer.residual) {
-    for (std::size_t s = 0; s < z; ++s)
-      mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, tape.atoms_of[s], tape, true);
-    if (weights) species_gradient(in, out_bar);
-  }
-
-  // B = product basis of A
-  tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
-  if (weights) layer.product.reset(tape.product_gradient);
-  for (int t = 0; t < tiles; ++t)
-    for (int i = 0; i < n; ++i)
-      layer.product.backward(tape.species[static_cast<std::size_t>(i)], t, lt.basis.at(t, i),
-                             tape.product_bar.at(t, i), tape.basis_node_bar.at(t, i),
-                             weights ? &tape.product_gradient : nullptr);
-  if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
-
   const FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
   if (!layer.residual) {
     tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
-    for (std::size_t s = 0; s < z; ++s)
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
       mix_irreps<T>(layer.species_maps[s], true, tape.basis_node_bar, tape.mixed_bar,
                     tape.atoms_of[s], tape, false);
-    if (weights) species_gradient(lt.mixed, tape.basis_node_bar);
+    if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape, gradient);
     mixed_bar = &tape.mixed_bar;
   }
 
@@ -161,10 +218,11 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
         map_gradient<T>(
             layer.path_maps[kp], tape.rows_in.size(),
             detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
-            bar, tape, layer.path_slice.of(gradient).data() + kp * c * c, c, path_scale<C>(p));
+            bar, tape, layer.path_slice.of(gradient).data() + kp * c * c, c,
+            path_scale<C>(layer, p));
     }
     tape.radial_bar.assign(lt.radial.size(), Pack<T>());
-    tape.up_bar.resize(n, layer.in);
+    tape.up_bar.resize(n, lt.up.shape());
     tape.up_bar.set_zero();
     for (int i = 0; i < n; ++i) {
       const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
@@ -184,11 +242,6 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
                                     tape.layer_basis_bar.data(), lt.perceptron, gradient);
   for (std::size_t i = 0; i < tape.basis_bar.size(); ++i)
     tape.basis_bar[i] += tape.layer_basis_bar[i];
-
-  mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true);
-  if (weights)
-    irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape,
-                       layer.up.slice.of(gradient).data(), c, fan_in);
 }
 
 // ---- readouts ----
@@ -209,8 +262,9 @@ void Mace<Shape, Real>::read_out(Tape<T>& tape) const {
   if (has_hidden_readout()) {
     const std::size_t tiles = readout_last_.size();
     tape.hidden.resize(n * tiles);
-    readout_hidden_.template apply<T>(n, {tape.features.back().at(0, 0), n, nullptr, 1},
-                                      {tape.hidden.data(), 1, nullptr, tiles}, false);
+    readout_hidden_.template apply<T>(
+        n, detail::scalar_rows<const Pack<T>>(std::as_const(tape.features.back())),
+        {tape.hidden.data(), 1, nullptr, tiles}, false);
     for (std::size_t i = 0; i < n; ++i) {
       Pack<T> sum;
       for (std::size_t t = 0; t < tiles; ++t)
@@ -264,9 +318,9 @@ void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
                       readout_last_scale());
   const RowsView<const Pack<T>> hidden_bar{tape.hidden_bar.data(), 1, nullptr, tiles};
   readout_hidden_.template apply_transposed<T>(
-      n, hidden_bar, {tape.feature_cotangents.back().at(0, 0), n, nullptr, 1}, true);
+      n, hidden_bar, detail::scalar_rows<Pack<T>>(tape.feature_cotangents.back()), true);
   if (weights)
-    map_gradient<T>(readout_hidden_, n, {last.at(0, 0), n, nullptr, 1}, hidden_bar, tape,
+    map_gradient<T>(readout_hidden_, n, detail::scalar_rows<const Pack<T>>(last), hidden_bar, tape,
                     readout_hidden_slice_.of(gradient).data(),
                     static_cast<std::size_t>(options_.readout_width), fan_in);
 }

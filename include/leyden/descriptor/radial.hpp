@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -20,6 +21,7 @@ struct RadialBasis {
   int count = 8;
   int envelope_order = 5;  ///< p
   double cutoff = 5.0;     ///< Å
+  bool enveloped = true;   ///< false: the functions alone; whoever uses them takes the envelope
 
   /// out: (count).
   template <Number T>
@@ -39,6 +41,13 @@ struct RadialBasis {
     return sum;
   }
 
+  /// The envelope (zero from the cutoff on) and its slope [1/Å].
+  template <Number T>
+  std::pair<T, T> envelope(T r) const {
+    const Evaluation<T> e = evaluate_envelope(r);
+    return {e.envelope, e.envelope_slope};
+  }
+
  private:
   template <Number T>
   struct Evaluation {
@@ -47,6 +56,11 @@ struct RadialBasis {
 
   template <Number T>
   Evaluation<T> evaluate(T r) const {
+    if (!enveloped) return {r, T(1), T(0)};
+    return evaluate_envelope(r);
+  }
+  template <Number T>
+  Evaluation<T> evaluate_envelope(T r) const {
     using R = RealOf<T>;
     if (value_of(r) >= static_cast<R>(cutoff)) return {r, T(0), T(0)};
     const R p = static_cast<R>(envelope_order);

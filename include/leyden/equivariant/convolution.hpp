@@ -93,8 +93,9 @@ struct Convolution {
   }
 
   /// The adjoint: adds to radial_bar ([pair][path] of the tile), h_bar ([atom][lm_in] of the tile)
-  /// and y_bar ([edge][lm_edge], of this receiver's edges; the constant l = 0 is left out).
-  template <Number T>
+  /// and y_bar ([edge][lm_edge], of this receiver's edges). The harmonic of l = 0 is a constant and
+  /// left out, unless the harmonics are `scaled`, each edge's by a number of its own.
+  template <bool scaled = false, Number T>
   static void backward(const Edges& edges, const T* y, const Pack<T>* radial, const Pack<T>* h,
                        const Pack<T>* out_bar, Pack<T>* radial_bar, Pack<T>* h_bar, T* y_bar) {
     using R = RealOf<T>;
@@ -131,7 +132,7 @@ struct Convolution {
           unroll<d2>([&](auto m2) {
             const Pack<T> gv = gp[m1 * d2 + m2];
             s = fma(gv, Pack<T>(ye[o2 + m2]), s);
-            if constexpr (o2 + m2 > 0) dy[o2 + m2] = fma(rh, gv, dy[o2 + m2]);
+            if constexpr (scaled || o2 + m2 > 0) dy[o2 + m2] = fma(rh, gv, dy[o2 + m2]);
           });
           dh[o1 + m1] = fma(r, s, dh[o1 + m1]);
           dr = fma(hv, s, dr);
@@ -140,7 +141,7 @@ struct Convolution {
       });
       for (int m = 0; m < lm_in; ++m) h_bar[sender + m] += dh[m];
       T* yb = y_bar + static_cast<std::ptrdiff_t>(e) * lm_edge;
-      for (int m = 1; m < lm_edge; ++m) yb[m] += sum_lanes(dy[m]);
+      for (int m = scaled ? 0 : 1; m < lm_edge; ++m) yb[m] += sum_lanes(dy[m]);
     }
   }
 };

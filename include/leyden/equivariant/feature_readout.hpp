@@ -28,8 +28,8 @@ struct FeatureReadoutOptions {
 /// shaped (channels of all layers that have l) or (species, the same), and `<prefix>bias`,
 /// (species).
 ///
-/// Features of l = 1 are ordered (x, y, z); multipoles are ordered (y, z, x), and so is `out`: this
-/// class is the place where the one becomes the other.
+/// Multipoles are ordered (y, z, x), and so is `out`; features of l = 1 are ordered as their shape
+/// says: this class is the place where the one becomes the other.
 ///
 /// All functions work on one atom, so a charge model is a loop over atoms and needs no memory.
 class FeatureReadout {
@@ -77,6 +77,7 @@ class FeatureReadout {
     double scale = 1.0;
     std::size_t first_weight = 0;
     std::array<std::size_t, 2> first_pack{};  // double, float
+    HarmonicFrame frame = HarmonicFrame::xyz;
   };
 
   template <std::floating_point R>
@@ -90,8 +91,11 @@ class FeatureReadout {
     else
       return float_packs_.data() + at;
   }
-  /// Where component m of (y, z, x) stands in a layer of order (x, y, z).
-  int feature_index(int m) const { return options_.l == 0 ? 0 : 1 + (m + 1) % 3; }
+  /// Where component m of (y, z, x) stands in a layer.
+  int feature_index(const Layer& layer, int m) const {
+    if (options_.l == 0) return 0;
+    return layer.frame == HarmonicFrame::xyz ? 1 + (m + 1) % 3 : 1 + m;
+  }
 
   FeatureReadoutOptions options_;
   std::vector<Layer> layers_;
@@ -115,8 +119,8 @@ inline void FeatureReadout::declare(ParameterLayout& layout, std::string_view pr
   for (std::size_t k = 0; k < shapes.size(); ++k) {
     if (shapes[k].l_max < options_.l) continue;
     const int c = shapes[k].channels;
-    layers_.push_back(
-        {k, c, 1.0 / std::sqrt(static_cast<double>(c)), weights_per_species_, packs_per_species_});
+    layers_.push_back({k, c, 1.0 / std::sqrt(static_cast<double>(c)), weights_per_species_,
+                       packs_per_species_, shapes[k].frame});
     weights_per_species_ += static_cast<std::size_t>(c);
     packs_per_species_[0] += static_cast<std::size_t>(pack_count<double>(c));
     packs_per_species_[1] += static_cast<std::size_t>(pack_count<float>(c));
@@ -171,9 +175,9 @@ void FeatureReadout::forward(std::span<const FeatureArray<T>> features, int atom
                              T* out) const {
   using R = RealOf<T>;
   for (int m = 0; m < size(); ++m) {
-    const int lm = feature_index(m);
     Pack<T> sum;
     for (const Layer& layer : layers_) {
+      const int lm = feature_index(layer, m);
       const FeatureArray<T>& h = features[layer.index];
       const Pack<R>* w = packs<R>(layer, species);
       for (int t = 0; t < h.tiles(); ++t) sum = fma(w[t], h.at(t, atom)[lm], sum);
@@ -195,7 +199,7 @@ void FeatureReadout::pullback(std::span<const FeatureArray<T>> features, int ato
     const Pack<R>* w = packs<R>(layer, species);
     for (int m = 0; m < size(); ++m) {
       const Pack<T> bar(out_bar[m]);
-      const int lm = feature_index(m);
+      const int lm = feature_index(layer, m);
       for (int t = 0; t < h.tiles(); ++t) h_bar.at(t, atom)[lm] += w[t] * bar;
       if (parameter_gradient.empty()) continue;
       T* w_bar = weight_slice_.of(parameter_gradient).data() + s * weights_per_species_ +

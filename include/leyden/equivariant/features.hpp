@@ -7,17 +7,21 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
+/// Which order the components of l = 1 have: (x, y, z), or (y, z, x), the m = −1, 0, 1 of
+/// multipoles. Higher l are the harmonics of e3nn of the vector's components in that order.
+enum class HarmonicFrame { xyz, yzx };
+
 /// The irreps of one layer of features: `channels` copies of each l = 0 … l_max, natural parity.
 struct FeatureShape {
   int channels = 0;
   int l_max = 0;
+  HarmonicFrame frame = HarmonicFrame::xyz;
   constexpr int lm_count() const { return (l_max + 1) * (l_max + 1); }
 };
 
 /// Equivariant features of all atoms, stored [tile][atom][lm] as packs: a tile is one register of
 /// channels, so a channel-wise kernel runs through one tile with its data in cache. Lanes beyond
-/// the last channel are zero. lm = l² + (m + l); the frame of l = 1 is that of the model that made
-/// them (x, y, z for MACE).
+/// the last channel are zero. lm = l² + (m + l), in the frame of the shape.
 template <Number T>
 class FeatureArray {
  public:

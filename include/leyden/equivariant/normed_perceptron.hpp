@@ -34,24 +34,30 @@ class NormedPerceptron {
   /// @param inputs the channel of a row that each input is
   /// @param row_channels channels of an input row
   NormedPerceptron(const std::vector<int>& inputs, int row_channels, const std::vector<int>& hidden,
-                   int n_out) {
+                   int n_out)
+      : NormedPerceptron(inputs, row_channels, hidden, first_channels(n_out), n_out) {}
+  /// @param outputs the channel of a row that each output is, of `out_channels`; others are zero
+  NormedPerceptron(const std::vector<int>& inputs, int row_channels, const std::vector<int>& hidden,
+                   const std::vector<int>& outputs, int out_channels) {
     std::vector<int> from = inputs;
     int width = row_channels;
     for (std::size_t k = 0; k <= hidden.size(); ++k) {
-      const int out = k < hidden.size() ? hidden[k] : n_out;
-      RowMap map(width, out);
-      for (int o = 0; o < out; ++o) {
+      const bool last = k == hidden.size();
+      const std::vector<int> to = last ? outputs : first_channels(hidden[k]);
+      const int out_width = last ? out_channels : hidden[k];
+      RowMap map(width, out_width);
+      for (std::size_t o = 0; o < to.size(); ++o) {
         for (std::size_t i = 0; i < from.size(); ++i)
-          map.place(from[i], o, static_cast<std::size_t>(o) * from.size() + i);
-        map.place_bias(o, static_cast<std::size_t>(o));
+          map.place(from[i], to[o], o * from.size() + i);
+        map.place_bias(to[o], o);
       }
       Layer layer;
       layer.map = std::move(map);
       layer.n_in = static_cast<int>(from.size());
+      layer.n_out = static_cast<int>(to.size());
       layers_.push_back(std::move(layer));
-      from.resize(static_cast<std::size_t>(out));
-      for (int o = 0; o < out; ++o) from[static_cast<std::size_t>(o)] = o;
-      width = out;
+      from = to;
+      width = out_width;
     }
   }
 
@@ -59,7 +65,7 @@ class NormedPerceptron {
     for (std::size_t k = 0; k < layers_.size(); ++k) {
       Layer& layer = layers_[k];
       const std::string name = prefix + std::to_string(k) + "/";
-      const int out = layer.map.n_out();
+      const int out = layer.n_out;
       const bool last = k + 1 == layers_.size();
       layer.weight = layout.add(
           name + "weight", {out, layer.n_in},
@@ -80,9 +86,9 @@ class NormedPerceptron {
     }
   }
 
-  int n_out() const { return layers_.back().map.n_out(); }
+  int n_out() const { return layers_.back().n_out; }
 
-  /// in: rows of `row_channels`; out: rows of n_out.
+  /// in: rows of `row_channels`; out: rows of n_out (or out_channels).
   template <Number T>
   void forward(std::size_t rows, const Pack<T>* in, Pack<T>* out, Tape<T>& tape) const;
 
@@ -96,7 +102,7 @@ class NormedPerceptron {
 
   struct Layer {
     RowMap map;
-    int n_in = 0;
+    int n_in = 0, n_out = 0;
     Slice weight, bias, scale, shift;
     Buffer<Pack<double>> scale_double, shift_double;
     Buffer<Pack<float>> scale_float, shift_float;
@@ -110,6 +116,11 @@ class NormedPerceptron {
     }
   };
 
+  static std::vector<int> first_channels(int n) {
+    std::vector<int> channels(static_cast<std::size_t>(n));
+    for (int c = 0; c < n; ++c) channels[static_cast<std::size_t>(c)] = c;
+    return channels;
+  }
   static void pack(std::span<const double> from, Buffer<Pack<double>>& a, Buffer<Pack<float>>& b) {
     const int n = static_cast<int>(from.size());
     a.assign(static_cast<std::size_t>(pack_count<double>(n)), Pack<double>());

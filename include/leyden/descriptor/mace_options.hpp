@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/descriptor/radial.hpp>
+#include <leyden/equivariant/features.hpp>
+
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+/// How a layer of a MACE makes its atomic basis; names in brackets are those of published files.
+///
+/// - linear: sums over neighbours, mixed [RealAgnosticInteractionBlock,
+///   RealAgnosticResidualInteractionBlock];
+/// - nonlinear: radial weights know both species, sums are divided by a learned density and gated
+///   [RealAgnosticResidualNonLinearInteractionBlock].
+enum class MaceInteraction { linear, nonlinear };
+
+/// What the kernels of a MACE are compiled for.
+struct MaceShape {
+  int l_max = 3;        ///< highest l of the edges' harmonics and of the atomic basis, 1 … 4
+  int correlation = 3;  ///< highest power of the atomic basis in the product, 1 … 3
+  int hidden_l = 1;     ///< highest l of the messages between layers, 0 … 2
+  MaceInteraction interaction = MaceInteraction::linear;
+};
+
+/// What a MACE is built from; the numbers that training data decide have neutral defaults.
+struct MaceOptions {
+  std::vector<int> species{};  ///< atomic numbers; their order is that of the weights
+  double cutoff = 5.0;         ///< Å
+  int channels = 16;
+  int layers = 2;
+  RadialBasis::Kind radial_kind = RadialBasis::Kind::bessel;
+  int radial_count = 8;
+  int envelope_order = 5;
+  std::vector<int> radial_hidden{64, 64, 64};
+  int readout_width = 16;
+  bool residual_first = false;     ///< the first layer passes its input on (and mixes by species);
+                                   ///< nonlinear layers always do
+  double average_neighbors = 1.0;  ///< linear layers divide their sums by it
+  std::vector<double> atomic_energies{};  ///< E0 per species, eV; empty: zero
+  double scale = 1.0;                     ///< eV
+  double shift = 0.0;                     ///< eV per atom
+  /// The product has one set of weights, not one per species [use_agnostic_product].
+  bool agnostic_product = false;
+  /// The last layer keeps l > 0 as well [keep_last_layer_irreps].
+  bool keep_last_irreps = false;
+  /// Order of components of l = 1; (y, z, x) is PolarMACE's.
+  HarmonicFrame frame = HarmonicFrame::xyz;
+  /// Nonlinear layers after the first: channels of what is sent along edges; 0: all [edge_irreps].
+  int edge_channels = 0;
+  /// Nonlinear layers: messages fade at the cutoff [apply_cutoff = False]. Without it only the
+  /// radial basis does [apply_cutoff = True]: a network with biases makes something of zeros, and
+  /// the energy jumps where an atom crosses the cutoff. Linear layers always fade.
+  bool smooth_cutoff = true;
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
