@@ -118,11 +118,10 @@ struct ExplicitCotangents {
 
 /// value(model, input) → T and adjoint(model, input, cotangents of the value 1): along a random
 /// direction in features, positions, strain, field and parameters, the adjoint, dual numbers and
-/// central differences agree, to first and (adjoint on duals) to second order. Returns the largest
-/// relative error of the adjoint against dual numbers.
+/// central differences agree, to first and (adjoint on duals) to second order.
 template <class Model, class Value, class Adjoint>
-double check_adjoint(const ExplicitCase& c, Model model, const std::vector<double>& parameters,
-                     Value&& value, Adjoint&& adjoint) {
+void check_adjoint(const ExplicitCase& c, Model model, const std::vector<double>& parameters,
+                   Value&& value, Adjoint&& adjoint) {
   using D = Dual<double>;
   const ExplicitDirection d(c, parameters.size());
 
@@ -223,7 +222,6 @@ double check_adjoint(const ExplicitCase& c, Model model, const std::vector<doubl
   const double curvature = bar.along(d, g, false).tangent;
   const double expected = (gradient_at(h, unused) - gradient_at(-h, unused)) / (2 * h);
   CHECK_THAT(curvature, WithinAbs(expected, 1e-6 * (1.0 + std::abs(expected))));
-  return std::abs(y.tangent - slope_inputs) / scale;
 }
 
 }  // namespace leyden_test
