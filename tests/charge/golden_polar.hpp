@@ -30,7 +30,8 @@ struct GoldenPolar {
   double k_cutoff() const { return file.at("kspace_cutoff"); }
   int layers() const { return hyperparameters().at("num_interactions"); }
   leyden::FeatureShape feature_shape() const {
-    return {std::stoi(hyperparameters().at("hidden_irreps").get<std::string>()), 1};
+    return {std::stoi(hyperparameters().at("hidden_irreps").get<std::string>()), 1,
+            leyden::HarmonicFrame::yzx};
   }
   std::vector<int> species() const {
     return hyperparameters().at("atomic_numbers").get<std::vector<int>>();

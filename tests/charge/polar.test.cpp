@@ -18,7 +18,7 @@ using Catch::Matchers::WithinAbs;
 
 const std::vector<int> numbers{8, 1};
 const std::vector<int> species{0, 1, 1, 0};
-constexpr FeatureShape shape{5, 1};  // 5: not a whole number of packs
+constexpr FeatureShape shape{5, 1, HarmonicFrame::yzx};  // 5: not a whole number of packs
 constexpr int layers = 2;
 
 PolarRecursionOptions small_options() {
@@ -464,6 +464,31 @@ TEST_CASE("the recursion turns with the structure and does not see where it stan
   expected = run.p;
   for (std::size_t m = 0; m < 4; ++m) std::swap(expected[4 + m], expected[8 + m]);
   CHECK(difference(other.p, expected) < tolerance);
+}
+
+TEST_CASE("rows of features do not depend on their frame", "[charge]") {
+  FeatureArray<double> yzx, xyz;
+  yzx.resize(2, {3, 2, HarmonicFrame::yzx});
+  xyz.resize(2, {3, 2, HarmonicFrame::xyz});
+  yzx.set_zero();
+  xyz.set_zero();
+  for (int lm = 0; lm < 9; ++lm) {
+    const int other[9] = {0, 2, 3, 1, 4, 5, 6, 7, 8};  // of y, z, x in (x, y, z)
+    yzx.set(1, 2, lm, 10.0 + lm);
+    xyz.set(1, 2, other[lm], 10.0 + lm);
+  }
+  IrrepRows<double> a, b;
+  load_rows(yzx, a);
+  load_rows(xyz, b);
+  CHECK(a.get(1, 1, 0, 2) == 11.0);
+  for (int l = 0; l <= 2; ++l)
+    for (int m = 0; m <= 2 * l; ++m) CHECK(a.get(l, 1, m, 2) == b.get(l, 1, m, 2));
+  add_rows(a, xyz);
+  for (int lm = 0; lm < 9; ++lm)
+    CHECK(xyz.get(1, 2, lm) == 2.0 * (lm == 1   ? 13.0
+                                      : lm == 2 ? 11.0
+                                      : lm == 3 ? 12.0
+                                                : 10.0 + lm));
 }
 
 TEST_CASE("a field between its planes does not see the image of an atom", "[charge]") {

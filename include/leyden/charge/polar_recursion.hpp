@@ -49,11 +49,10 @@ struct PolarRecursionOptions {
 /// Source: the PolarMACE model of ACEsuit/mace, restated from its formulas; Fukui projection after
 /// Geerlings et al., Chem. Rev. 103, 1793 (2003).
 ///
-/// Features of l = 1 must be in the order of the multipoles, (y, z, x), and all layers must have
-/// the same irreps. The field enters the potential features with positions relative to the
-/// barycentre. By default positions are taken as given, also along periodic directions, as the
-/// published models do: the result then depends on which image of an atom is given. With
-/// FieldImages::between_planes it does not; see external_potential.
+/// All layers must have the same irreps. The field enters the potential features with positions
+/// relative to the barycentre. By default positions are taken as given, also along periodic
+/// directions, as the published models do: the result then depends on which image of an atom is
+/// given. With FieldImages::between_planes it does not; see external_potential.
 ///
 /// Parameters are named charge/…; each slice keeps the order of numbers of the published files.
 template <int L, FieldImages images = FieldImages::as_given>

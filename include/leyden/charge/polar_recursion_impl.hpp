@@ -43,10 +43,11 @@ void PolarRecursion<L, images>::declare(ParameterLayout& layout,
   options_.widths.check("PolarRecursion", species.size());
   if (shapes.empty()) throw ModelError("PolarRecursion: the descriptor has no layers of features");
   for (const FeatureShape& s : shapes)
-    if (s.channels != shapes[0].channels || s.l_max != shapes[0].l_max)
+    if (s.channels != shapes[0].channels || s.l_max != shapes[0].l_max ||
+        s.frame != shapes[0].frame)
       throw ModelError(
           "PolarRecursion: the layers of the descriptor have different irreps; give all of them "
-          "the same channels and l, also the last one");
+          "the same channels, l and frame, also the last one");
   if (shapes[0].l_max < L || shapes[0].l_max > max_row_l)
     throw ModelError("PolarRecursion: the features go up to l = " +
                      std::to_string(shapes[0].l_max) + "; it needs l = " + std::to_string(L) +

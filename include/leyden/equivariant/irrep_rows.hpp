@@ -57,28 +57,39 @@ struct IrrepRows {
   }
 };
 
-/// Features into rows.
+namespace detail {
+// Where component m of l in rows, (y, z, x) for l = 1, stands among the components of a feature.
+// Higher l keep the frame of their features: no l = 0 or 1 is made of them but in products of two.
+constexpr int feature_component(int l, int m, HarmonicFrame frame) {
+  return l == 1 && frame == HarmonicFrame::xyz ? 1 + (m + 1) % 3 : l * l + m;
+}
+}  // namespace detail
+
+/// Features into rows; l = 1 becomes (y, z, x), m = −1, 0, 1.
 template <Number T>
 void load_rows(const FeatureArray<T>& features, IrrepRows<T>& out) {
+  const FeatureShape shape = features.shape();
   RowChannels channels{};
-  for (int l = 0; l <= features.shape().l_max; ++l)
-    channels[static_cast<std::size_t>(l)] = features.shape().channels;
+  for (int l = 0; l <= shape.l_max; ++l) channels[static_cast<std::size_t>(l)] = shape.channels;
   out.resize(features.n_atoms(), channels);
   for (int t = 0; t < features.tiles(); ++t)
     for (int i = 0; i < features.n_atoms(); ++i) {
       const Pack<T>* from = features.at(t, i);
-      for (int l = 0; l <= features.shape().l_max; ++l)
-        for (int m = 0; m <= 2 * l; ++m) out.row(l, i, m)[t] = from[l * l + m];
+      for (int l = 0; l <= shape.l_max; ++l)
+        for (int m = 0; m <= 2 * l; ++m)
+          out.row(l, i, m)[t] = from[detail::feature_component(l, m, shape.frame)];
     }
 }
 /// The adjoint of load_rows: adds to the features' cotangents.
 template <Number T>
 void add_rows(const IrrepRows<T>& rows, FeatureArray<T>& features) {
+  const FeatureShape shape = features.shape();
   for (int t = 0; t < features.tiles(); ++t)
     for (int i = 0; i < features.n_atoms(); ++i) {
       Pack<T>* to = features.at(t, i);
-      for (int l = 0; l <= features.shape().l_max; ++l)
-        for (int m = 0; m <= 2 * l; ++m) to[l * l + m] += rows.row(l, i, m)[t];
+      for (int l = 0; l <= shape.l_max; ++l)
+        for (int m = 0; m <= 2 * l; ++m)
+          to[detail::feature_component(l, m, shape.frame)] += rows.row(l, i, m)[t];
     }
 }
 
