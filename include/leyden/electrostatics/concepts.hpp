@@ -23,7 +23,8 @@ struct BoundarySupport {
 };
 
 /// The sources of one structure: how many coefficients an atom has and how wide it is.
-/// l_max 0: [q]; l_max 1: [q, y, z, x] (m = −1, 0, 1), charges in e, dipoles in e Å.
+/// l_max 0: [q]; l_max 1: [q, y, z, x] (m = −1, 0, 1), charges in e, dipoles in e Å; l_max 2: five
+/// more, quadrupoles in e Å², see multipoles.hpp.
 struct SourceShape {
   int l_max = 0;
   std::span<const double> widths;  // (n) Å: density exp(−r²/2σ²)
@@ -31,9 +32,11 @@ struct SourceShape {
   int size() const { return (l_max + 1) * (l_max + 1); }
 };
 
-/// A solver applies K, the symmetric positive operator of the Coulomb energy ½ pᵀKp of Gaussian
-/// multipoles, and the derivative of the bilinear form aᵀKb. K is in eV: (Kp)_i is the potential
-/// that atom i's own density feels [V], and minus its field in the dipole components.
+/// A solver applies K, the symmetric operator of the Coulomb energy ½ pᵀKp of Gaussian multipoles,
+/// and the derivative of the bilinear form aᵀKb. K is positive (of a slab: for multipoles without
+/// net charge, because the potential of a charged plane has no zero at infinity). K is in eV:
+/// (Kp)_i is the potential that atom i's own density feels [V], and minus its field in the dipole
+/// components.
 ///
 /// A plan holds what depends on geometry alone; it is built once per structure and shared by every
 /// application, and its memory is reused. All functions are const and thread-safe given one plan
