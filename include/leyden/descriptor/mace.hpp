@@ -13,6 +13,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -41,6 +42,9 @@ class Mace {
   static constexpr std::string_view name = "mace";
   static constexpr int feature_l_max = Shape.hidden_l;
   static constexpr MaceShape shape = Shape;
+  static constexpr bool nonlinear = Shape.interaction == MaceInteraction::nonlinear;
+  using Nonlinear =
+      std::conditional_t<nonlinear, NonlinearInteraction<Real>, detail::NoNonlinearInteraction>;
 
   template <Number T>
   struct LayerTape {
@@ -51,7 +55,7 @@ class Mace {
     FeatureArray<T> mixed;    // A before the species-dependent map of a layer without residual
     FeatureArray<T> basis;    // A, [tile][atom][lm_edge]
     FeatureArray<T> product;  // B, [tile][atom][lm_out]
-    typename NonlinearInteraction<Real>::template Tape<T> nonlinear;
+    typename Nonlinear::template Tape<T> nonlinear;
   };
 
   template <Number T>
@@ -66,7 +70,7 @@ class Mace {
     std::vector<T> radial_values;                       // (radial_count)
     std::vector<T> harmonics, harmonics_bar;            // [edge][lm_edge]
     std::vector<T> coupled;                             // [edge of one atom][coupled]
-    typename NonlinearInteraction<Real>::template EdgeTape<T> edge;
+    typename Nonlinear::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
     // backward's scratch
     Buffer<Pack<T>> radial_bar, paths_bar, weight_bar, hidden_bar;
@@ -97,7 +101,6 @@ class Mace {
 
  private:
   static constexpr int lm_edge = (Shape.l_max + 1) * (Shape.l_max + 1);
-  static constexpr bool nonlinear = Shape.interaction == MaceInteraction::nonlinear;
 
   // A map per l of a feature array.
   struct MixingPerL {
@@ -118,7 +121,7 @@ class Mace {
     std::vector<MixingPerL> species_maps;
     Slice species_slice;
     ProductBasis<Real> product;
-    NonlinearInteraction<Real> nonlinear;
+    Nonlinear nonlinear;
     MixingPerL gated;  // the map after the gate
   };
 

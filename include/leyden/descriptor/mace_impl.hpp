@@ -90,9 +90,9 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
         if (path.l3 == 0) layer.scalar_weights = offset;
       }
       if constexpr (nonlinear)
-        layer.nonlinear = NonlinearInteraction<Real>({options_.radial_count, options_.radial_hidden,
-                                                      species, channels, layer.edge_channels,
-                                                      C::path_count, in.l_max, Shape.l_max});
+        layer.nonlinear =
+            Nonlinear({options_.radial_count, options_.radial_hidden, species, channels,
+                       layer.edge_channels, C::path_count, in.l_max, Shape.l_max});
       else
         layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
                                               C::path_count, channels);
@@ -297,8 +297,8 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
                                      tape.harmonics.data() + e * lm_edge);
   }
   if constexpr (nonlinear)
-    NonlinearInteraction<Real>::scale_edges(geometry, basis_, options_.smooth_cutoff, lm_edge,
-                                            tape.harmonics, tape.edge);
+    Nonlinear::scale_edges(geometry, basis_, options_.smooth_cutoff, lm_edge, tape.harmonics,
+                           tape.edge);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -308,7 +308,7 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
   tape.edge_gradient.resize(static_cast<std::size_t>(geometry.n_edges()));
   const T* harmonics = tape.harmonics.data();
   if constexpr (nonlinear) {
-    NonlinearInteraction<Real>::unscale_edges(geometry, lm_edge, tape.harmonics_bar, tape.edge);
+    Nonlinear::unscale_edges(geometry, lm_edge, tape.harmonics_bar, tape.edge);
     harmonics = tape.edge.harmonics.data();
   }
   for (std::size_t e = 0; e < tape.edge_gradient.size(); ++e)

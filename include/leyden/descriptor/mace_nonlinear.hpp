@@ -141,6 +141,18 @@ class NonlinearInteraction {
   Real alpha_ = 1, beta_ = 0;
 };
 
+namespace detail {
+
+/// In its place where layers are linear.
+struct NoNonlinearInteraction {
+  template <Number T>
+  struct Tape {};
+  template <Number T>
+  struct EdgeTape {};
+};
+
+}  // namespace detail
+
 template <std::floating_point Real>
 NonlinearInteraction<Real>::NonlinearInteraction(Shape shape) : shape_(std::move(shape)) {
   // Each part of the input starts a pack of its own.
