@@ -90,6 +90,9 @@
 #include <leyden/io/extxyz_reader.hpp>
 #include <leyden/io/extxyz_text.hpp>
 #include <leyden/io/extxyz_writer.hpp>
+#include <leyden/observables.hpp>
+#include <leyden/observables/maps.hpp>
+#include <leyden/observables/response.hpp>
 #include <leyden/potential.hpp>
 #include <leyden/scf/anderson.hpp>
 #include <leyden/scf/density_solver.hpp>

@@ -133,9 +133,7 @@ double Potential<D, Q, S>::fill_constraints(const Structure& structure,
     for (int& g : constraints.group) g = g > 0 ? g - 1 : g;
   }
   constraints.tangent.assign(direction ? constraints.charge.size() : 0, 0.0);
-  if (direction && !structure.fermi_level && !constraints.tangent.empty() &&
-      constraints.charge.size() > structure.groups.size())
-    constraints.tangent[0] = direction->total_charge;
+  if (direction && rest == 0 && left > 0) constraints.tangent[0] = direction->total_charge;
   return free_charge ? std::numeric_limits<double>::quiet_NaN() : net;
 }
 
