@@ -36,8 +36,8 @@ TEMPLATE_TEST_CASE("every potential obeys the laws of a crystal", "[potential]",
 }
 
 TEMPLATE_TEST_CASE("a field across vacuum obeys them too", "[potential]", Bulk<FixedCharges>,
-                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>), Bulk<SplitCharges<1>>,
-                   Bulk<ChargeEquilibration>, Bulk<PolarizableChargeEquilibration>) {
+                   (Bulk<LocalMultipoles<1, ChargeConstraint::fukui>>), Bulk<ChargeEquilibration>,
+                   Bulk<PolarizableChargeEquilibration>) {
   const TestType potential = make_bulk_potential<TestType>();
   // Vacuum in all directions, so that no strain can turn the field into a forbidden direction.
   Structure structure = crystal();
