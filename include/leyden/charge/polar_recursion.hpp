@@ -53,6 +53,8 @@ struct PolarRecursionOptions {
 /// relative to the barycentre. By default positions are taken as given, also along periodic
 /// directions, as the published models do: the result then depends on which image of an atom is
 /// given. With FieldImages::between_planes it does not; see external_potential.
+/// Potentials on single atoms (applied_potential) act on the energy of the density; the steps do
+/// not see them.
 ///
 /// Parameters are named charge/…; each slice keeps the order of numbers of the published files.
 template <int L, FieldImages images = FieldImages::as_given>
