@@ -246,6 +246,12 @@ class Potential {
     else
       return FieldImages::between_planes;
   }();
+  /// Groups of prescribed charge: their Fermi levels follow that of the rest, if that has one.
+  static std::size_t free_groups(const Structure& structure) {
+    std::size_t count = 0;
+    for (const ChargeGroup& group : structure.groups) count += group.fermi_level ? 0 : 1;
+    return count;
+  }
   void start(const Structure& structure, Workspace& workspace) const;
   /// h, p and what the energy needs of p; the geometry stands.
   template <Number T>

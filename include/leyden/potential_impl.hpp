@@ -256,6 +256,9 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
         charge_model_.template forward<T>(input, solver_, state.plan,
                                           std::span<T>(state.multipoles),
                                           std::span<T>(state.site_energies), state.recursion);
+      if constexpr (ChargeModelWithFieldEnergies<Q>)
+        if (has_field(state))
+          charge_model_.field_energies(input, std::span<T>(state.site_energies));
       solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
                                 std::span<T>(state.own_potential));
     }
@@ -293,7 +296,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       if (!bar.multipoles.empty())
         for (std::size_t i = 0; i < n; ++i) state.multipole_bar[i] += bar.multipoles[i];
       const std::size_t levels = state.scf.fermi_level.size();
-      const bool level = !structure.fermi_level && levels > structure.groups.size() &&
+      const bool level = !structure.fermi_level && levels > free_groups(structure) &&
                          (value_of(bar.fermi_level) != R(0) || tangent_of(bar.fermi_level) != R(0));
       state.fermi_level_bar.assign(level ? levels : 0, T(R(0)));
       if (level) state.fermi_level_bar[0] = bar.fermi_level;
@@ -328,6 +331,10 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
                                            state.recursion, input_bar);
       else
         charge_model_.pullback(input, std::span<const T>(state.multipole_bar), input_bar);
+      // Also without a field: its derivative is the polarisation.
+      if constexpr (ChargeModelWithFieldEnergies<Q>)
+        if (geometry || has_field(state))
+          charge_model_.field_energies_pullback(input, bar.energy, input_bar);
       if (geometry)
         solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
                                               state.gradient);
@@ -406,12 +413,9 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   if constexpr (self_consistent_) {
     out.scf = state.scf.density.outcome;
     std::size_t next = 0;
-    const std::size_t free_groups = static_cast<std::size_t>(
-        std::count_if(structure.groups.begin(), structure.groups.end(),
-                      [](const ChargeGroup& g) { return !g.fermi_level; }));
     if (structure.fermi_level)
       out.fermi_level = structure.fermi_level;
-    else if (state.scf.fermi_level.size() > free_groups)
+    else if (state.scf.fermi_level.size() > free_groups(structure))
       out.fermi_level = static_cast<double>(state.scf.fermi_level[next++]);
     for (const ChargeGroup& group : structure.groups)
       out.group_fermi_levels.push_back(group.fermi_level

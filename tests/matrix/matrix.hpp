@@ -53,8 +53,8 @@ double difference(F&& f) {
 
 using Descriptor = Mace<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 1}>;
 
-inline Descriptor descriptor() {
-  MaceOptions options;
+template <class D = Descriptor>
+D descriptor(MaceOptions options = {}) {
   options.species = {8, 1};
   options.cutoff = 3.0;
   options.channels = 6;
@@ -62,7 +62,7 @@ inline Descriptor descriptor() {
   options.radial_hidden = {6};
   options.readout_width = 3;
   options.average_neighbors = 8.0;
-  return Descriptor(options);
+  return D(options);
 }
 
 /// A structure for each boundary, with the total charge that the tests use there.
@@ -301,11 +301,11 @@ class Row {
 };
 
 /// All lines of a charge model; `variant` says which of its options are on.
-template <class Q>
-void print_rows(const Q& model, const std::string& variant = "") {
+template <class Q, class D>
+void print_rows(const Q& model, const std::string& variant, const D& on) {
   const auto row = [&]<class S>(const S& solver, const char* boundary) {
-    using P = Potential<Descriptor, Q, S>;
-    P potential(descriptor(), model, solver, 7);
+    using P = Potential<D, Q, S>;
+    P potential(on, model, solver, 7);
     std::vector<double> x(potential.parameters().begin(), potential.parameters().end());
     RandomStream random(11);
     for (double& value : x) value += 0.05 * random.normal();  // zeros hide errors
@@ -318,6 +318,10 @@ void print_rows(const Q& model, const std::string& variant = "") {
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");
+}
+template <class Q>
+void print_rows(const Q& model, const std::string& variant = "") {
+  print_rows(model, variant, descriptor());
 }
 
 }  // namespace leyden_matrix

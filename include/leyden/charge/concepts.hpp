@@ -81,6 +81,20 @@ concept ExplicitChargeModel = ChargeModel<Q> && Q::kind ==
   c.pullback(input, p_bar, bar);
 };
 
+/// An explicit model whose charges flow along bonds, so that a field acts along periodic directions
+/// too; positions count as given (field_images).
+///
+/// - field_energies(input, energies): adds what the field's energy is beyond p·v_ext (n).
+/// - field_energies_pullback(input, ē, bar): the cotangents of their sum.
+template <class Q>
+concept ChargeModelWithFieldEnergies = ExplicitChargeModel<Q> &&
+    requires(const Q& c, const ChargeInput<double>& input, std::span<double> energies,
+             InputCotangents<double> bar) {
+  Q::field_images;
+  c.field_energies(input, energies);
+  c.field_energies_pullback(input, 1.0, bar);
+};
+
 /// p from a few learned steps that look at the potential in between.
 ///
 /// - Tape<T>: all memory of one structure.

@@ -5,6 +5,7 @@
 #include <leyden/charge/concepts.hpp>
 #include <leyden/charge/formal_charges.hpp>
 #include <leyden/charge/widths.hpp>
+#include <leyden/electrostatics/external_field.hpp>
 #include <leyden/equivariant/feature_readout.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -56,6 +57,7 @@ class SplitCharges {
   static constexpr ChargeKind kind = ChargeKind::explicit_;
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = shares_excess;
+  static constexpr FieldImages field_images = FieldImages::as_given;
 
   explicit SplitCharges(SplitChargesOptions options = {})
       : options_(std::move(options)), formal_(options_.charges, options_.from_structure) {}

@@ -88,6 +88,7 @@ class DensitySolver {
   void start();
   bool record(R residual, R value);
   R tolerance() const;
+  R krylov_floor() const;
   void minimize();
   void find_fixed_point();
   /// Energies: value, and gradient on the manifold of the charges with its multipliers.

@@ -62,6 +62,12 @@ R DensitySolver<Law, S, R>::tolerance() const {
   return std::max(static_cast<R>(options_.tolerance), floor);
 }
 
+/// The norm of a residual whose components are a tenth of the tolerance: no solve need do better.
+template <class Law, class S, std::floating_point R>
+R DensitySolver<Law, S, R>::krylov_floor() const {
+  return R(0.1) * tolerance() * std::sqrt(static_cast<R>(unknowns()));
+}
+
 /// Notes a residual; whether the search is over.
 template <class Law, class S, std::floating_point R>
 bool DensitySolver<Law, S, R>::record(R residual, R value) {
@@ -201,9 +207,9 @@ void DensitySolver<Law, S, R>::minimize() {
       if (newton) {
         const R norm = detail::euclidean_norm<R>(m_.residual);
         // A quadratic law needs one step, so it is taken to the end at once.
-        const R goal = Law::quadratic ? R(0.1) * tolerance()
+        const R goal = Law::quadratic ? krylov_floor()
                                       : std::max(static_cast<R>(options_.krylov_tolerance) * norm,
-                                                 R(0.1) * tolerance());
+                                                 krylov_floor());
         const KrylovResult solved =
             response_.solve(m_.blocks, m_.residual, m_.zero, m_.step, m_.nu, false, goal, options_);
         newton = solved.residual <= 0.5 * static_cast<double>(norm);
@@ -386,9 +392,9 @@ void DensitySolver<Law, S, R>::find_fixed_point() {
     newton_step.resize(n);
     newton_field.resize(fields);
     const R norm = detail::euclidean_norm<R>(m_.residual);
-    const R goal = Law::quadratic ? R(0.1) * tolerance()
-                                  : std::max(static_cast<R>(options_.krylov_tolerance) * norm,
-                                             R(0.1) * tolerance());
+    const R goal = Law::quadratic
+                       ? krylov_floor()
+                       : std::max(static_cast<R>(options_.krylov_tolerance) * norm, krylov_floor());
     response_.solve(m_.blocks, m_.residual, m_.zero, newton_step, m_.nu, false, goal, options_);
     response_.field(newton_step, newton_field);
     // The dual function rises along a Newton step of a response law; for maps the residual falls.
