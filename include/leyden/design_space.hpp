@@ -111,19 +111,19 @@ struct TraitsOf;
 template <class D, class Q, class S>
 struct TraitsOf<Potential<D, Q, S>> {
   static constexpr bool self_consistent = SelfConsistentChargeModel<Q>;
-  static consteval bool variational() {
+  static constexpr bool variational() {
     if constexpr (self_consistent)
       return Q::kind == ChargeKind::variational && !LawWithReadout<LawOf<Q>>;
     else
       return false;
   }
-  static consteval bool exchanges_charge() {
+  static constexpr bool exchanges_charge() {
     if constexpr (self_consistent)
       return Q::exchanges_charge;
     else
       return false;
   }
-  static consteval std::string_view cost() {
+  static constexpr std::string_view cost() {
     switch (Q::kind) {
       case ChargeKind::none:
         return "0";

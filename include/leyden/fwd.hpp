@@ -14,7 +14,7 @@ class InputError;
 class ModelError;
 class ConvergenceError;
 
-template <std::floating_point R>
+template <class R>
 struct Dual;
 template <class T>
 struct Pack;

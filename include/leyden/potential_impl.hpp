@@ -16,6 +16,12 @@ Potential<D, Q, S>::Potential(D descriptor, Q charge_model, S solver, std::uint6
       solver_(std::move(solver)) {
   descriptor_.declare(layout_);
   charge_model_.declare(layout_, descriptor_.feature_shapes(), descriptor_.species());
+  if constexpr (requires { charge_model_.bond_cutoff(); })
+    if (charge_model_.bond_cutoff() > descriptor_.cutoff())
+      throw ModelError("Potential: the bonds of '" + std::string(Q::name) + "' end at " +
+                       std::to_string(charge_model_.bond_cutoff()) +
+                       " Å, the descriptor's edges at " + std::to_string(descriptor_.cutoff()) +
+                       " Å; bonds are edges, so give bonds a smaller cutoff");
   parameters_ = layout_.initial_values(seed);
   descriptor_.prepare(parameters_);
   charge_model_.prepare(parameters_);

@@ -64,6 +64,8 @@ class FixedPoint {
   explicit FixedPoint(FixedPointOptions options = {}) : options_(std::move(options)) {}
 
   const FixedPointOptions& options() const { return options_; }
+  /// Å, where bonds end (0: there are none); not above the descriptor's cutoff.
+  double bond_cutoff() const { return law().bond_size() > 0 ? options_.bonds.cutoff : 0.0; }
 
   /// @throws ModelError for values that are not positive, wrong numbers of charges or widths, or
   /// (L = 1) features without l = 1.
