@@ -298,6 +298,27 @@ TEST_CASE("a crystal with bonds has a dielectric tensor and Born charges", "[obs
   for (std::size_t k = 0; k < 9; ++k) CHECK_THAT(same.data[k], WithinAbs(epsilon.data[k], 1e-8));
 }
 
+TEST_CASE("a slab responds to a field along its normal", "[observables]") {
+  using P = Bulk<PolarizableChargeEquilibration>;
+  const P potential = make_potential<P>();
+  P::Workspace workspace;
+  Structure slab = crystal();
+  slab.cell.periodic[1] = false;
+  Vector3<double> normal = cross(slab.cell.vectors.row(2), slab.cell.vectors.row(0));
+  normal = (1.0 / norm(normal)) * normal;
+  const auto found = polarization_response(potential, slab, normal, workspace);
+  CHECK(dot(found, normal) > 0.01);
+  CHECK_THAT(dot(found, normal),
+             WithinAbs(difference(
+                           potential, slab,
+                           [&](Structure& s, double t) { s.external_field += t * normal; },
+                           [&](auto& p) { return dot(p.polarization, normal); }),
+                       tolerance));
+  CHECK_THROWS_AS(polarization_response(potential, slab, slab.cell.vectors.row(0), workspace),
+                  InputError);
+  CHECK_THROWS_AS(polarizability(potential, slab, workspace), InputError);
+}
+
 TEST_CASE("properties that do not exist are refused", "[observables]") {
   SECTION("fields along a crystal, when charges are seen by their position") {
     using P = Bulk<PolarizableChargeEquilibration>;
