@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prints the figures that the documentation quotes, one line each, tab-separated:
 # name, value, unit, target. Usage: sh bench/report.sh [GROUP]
-# Groups: those of bench/report.cpp (machine neighbors harmonics descriptor solver evaluate io) and
-# `compile` (seconds to compile one full point).
+# Groups: those of bench/report.cpp (machine neighbors harmonics descriptor solver evaluate io), of
+# bench/scf_report.cpp (convergence slabs cost dynamics) and `compile` (seconds to compile one full
+# point).
 set -eu
 cd "$(dirname "$0")/.."
 group=${1:-}
@@ -23,8 +24,9 @@ fi
 build=build/bench
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLEYDEN_BUILD_TESTS=OFF \
   -DLEYDEN_BUILD_EXAMPLES=OFF >&2
-cmake --build "$build" --target leyden.bench.report >&2
-if [ -n "$group" ]; then
-  exec "$build"/bench/leyden.bench.report "$group"
-fi
-exec "$build"/bench/leyden.bench.report
+cmake --build "$build" --target leyden.bench.report leyden.bench.scf_report >&2
+case $group in
+  '') "$build"/bench/leyden.bench.report && exec "$build"/bench/leyden.bench.scf_report ;;
+  convergence | slabs | cost | dynamics) exec "$build"/bench/leyden.bench.scf_report "$group" ;;
+  *) exec "$build"/bench/leyden.bench.report "$group" ;;
+esac

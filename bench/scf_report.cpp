@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How self-consistency converges and what it costs; lines as those of report.cpp. Usage:
-// scf_report [GROUP]: convergence, slabs, cost.
+// scf_report [GROUP]: convergence, slabs, cost, dynamics.
 #include "support/measure.hpp"
 #include "support/models.hpp"
 #include "support/space.hpp"
@@ -182,11 +182,81 @@ void cost() {
     });
 }
 
+/// Molecular dynamics at constant energy with the density of the last steps as the start: atoms of
+/// a crystal, tethered to their sites so that random parameters cannot melt it.
+void dynamics() {
+  constexpr int n = 48, steps = 4000;
+  constexpr double timestep = 0.5;             // fs
+  constexpr double acceleration = 9.6485e-3;   // Å/fs² per eV/(Å amu)
+  constexpr double mass = 16.0, tether = 4.0;  // amu, eV/Å²
+  leyden_bench::for_each_self_consistent_model([&]<class Q>(const Q& model, const char* name) {
+    using P = Potential<SmallMace, Q, Reciprocal>;
+    ReciprocalOptions reciprocal;
+    reciprocal.background = Background::uniform;
+    P potential(SmallMace({.species = {8, 1}, .channels = 8, .average_neighbors = 30.0}), model,
+                Reciprocal(reciprocal), 3);
+    ScfOptions options;
+    options.tolerance = 1e-6;
+    options.warm_start = true;
+    potential.set_scf_options(options);
+    typename P::Workspace workspace;
+    Structure s = water_like(n);
+    const std::vector<Vector3<double>> sites = s.positions;
+    RandomStream random(4);
+    std::vector<Vector3<double>> v(s.size());
+    // 300 K: sqrt(kT/m)
+    const double thermal = std::sqrt(0.025852 * acceleration / mass);
+    for (auto& x : v)
+      x = {{thermal * random.normal(), thermal * random.normal(), thermal * random.normal()}};
+    std::vector<Vector3<double>> f(s.size());
+    std::vector<double> energy;
+    std::vector<int> iterations;
+    const auto forces = [&] {
+      const Prediction& p = potential.evaluate(s, workspace);
+      for (std::size_t i = 0; i < s.size(); ++i)
+        f[i] = p.forces[i] - tether * (s.positions[i] - sites[i]);
+    };
+    const auto kick = [&] {
+      for (std::size_t i = 0; i < s.size(); ++i)
+        v[i] += (0.5 * timestep * acceleration / mass) * f[i];
+    };
+    forces();
+    for (int step = 0; step < steps; ++step) {
+      kick();
+      for (std::size_t i = 0; i < s.size(); ++i) s.positions[i] += timestep * v[i];
+      forces();
+      kick();
+      double e = workspace.prediction.energy;
+      for (std::size_t i = 0; i < s.size(); ++i) {
+        const Vector3<double> u = s.positions[i] - sites[i];
+        e += 0.5 * tether * dot(u, u) + 0.5 * mass / acceleration * dot(v[i], v[i]);
+      }
+      energy.push_back(e / n);
+      if (step >= 2) iterations.push_back(workspace.prediction.scf.iterations);
+    }
+    // The slope of a straight line through the energies.
+    double sum_t = 0, sum_e = 0, sum_tt = 0, sum_te = 0;
+    const double count = static_cast<double>(energy.size());
+    for (std::size_t k = 0; k < energy.size(); ++k) {
+      const double t = static_cast<double>(k) * timestep * 1e-3;  // ps
+      sum_t += t;
+      sum_e += energy[k];
+      sum_tt += t * t;
+      sum_te += t * energy[k];
+    }
+    const double slope = (count * sum_te - sum_t * sum_e) / (count * sum_tt - sum_t * sum_t);
+    const std::string prefix = "dynamics/" + std::string(name);
+    figure(prefix + "/energy drift", std::abs(slope), "eV/atom/ps", "<= 1e-6");
+    figure(prefix + "/warm iterations, most", quantile(iterations, 1.0), "", "<= 3");
+  });
+}
+
 struct Group {
   const char* name;
   void (*run)();
 };
-constexpr Group groups[] = {{"convergence", convergence}, {"slabs", slabs}, {"cost", cost}};
+constexpr Group groups[] = {
+    {"convergence", convergence}, {"slabs", slabs}, {"cost", cost}, {"dynamics", dynamics}};
 
 }  // namespace
 
@@ -198,6 +268,7 @@ int main(int argc, char** argv) {
       found = true;
     }
   if (found) return 0;
-  std::fprintf(stderr, "scf_report: no group '%s'; there are: convergence, slabs, cost\n", argv[1]);
+  std::fprintf(stderr, "scf_report: no group '%s'; there are: convergence, slabs, cost, dynamics\n",
+               argv[1]);
   return 2;
 }
