@@ -48,6 +48,7 @@
 #include <leyden/core/unroll.hpp>
 #include <leyden/core/vector3.hpp>
 #include <leyden/descriptor/concepts.hpp>
+#include <leyden/descriptor/element.hpp>
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
@@ -112,3 +113,4 @@
 #include <leyden/train/schedule.hpp>
 #include <leyden/train/trainer.hpp>
 #include <leyden/version.hpp>
+#include <leyden/zoo.hpp>
