@@ -51,6 +51,17 @@ Structure random_structure(std::uint64_t seed) {
   return s;
 }
 
+/// Charge models start near zero charges; these have something to do.
+template <class P>
+void randomize_charges(P& potential) {
+  std::vector<double> x(potential.parameters().begin(), potential.parameters().end());
+  RandomStream random(17);
+  for (const ParameterInfo& info : potential.layout().entries())
+    if (info.name.rfind("charge/", 0) == 0)
+      for (double& value : info.slice.of(std::span<double>(x))) value += 0.3 * random.normal();
+  potential.set_parameters(x);
+}
+
 double quantile(std::vector<int> x, double q) {
   if (x.empty()) return 0.0;
   std::sort(x.begin(), x.end());
@@ -172,6 +183,7 @@ void cost() {
       ScfOptions options;
       options.tolerance = 1e-8;
       full.set_scf_options(options);
+      randomize_charges(full);
       typename Local::Workspace a;
       typename Full::Workspace b;
       const double base = seconds_per_call([&] { local.evaluate(s, a); }, 3);
@@ -199,6 +211,7 @@ void dynamics() {
     options.tolerance = 1e-6;
     options.warm_start = true;
     potential.set_scf_options(options);
+    randomize_charges(potential);
     typename P::Workspace workspace;
     Structure s = water_like(n);
     const std::vector<Vector3<double>> sites = s.positions;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/charge/bond_readouts.hpp>
 #include <leyden/charge/energy_law.hpp>
-#include <leyden/charge/site_readouts.hpp>
-#include <leyden/charge/widths.hpp>
+#include <leyden/charge/law_model.hpp>
 #include <leyden/core/units.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -50,7 +48,11 @@ struct EnergyFunctionalOptions {
 /// charge/stiffness/… (L = 1), charge/kink/<k>/size/…, position/…, dipole/…, charge/well/<k>/…,
 /// charge/bond/… (hardness, sum hardness, kink).
 template <int L>
-class EnergyFunctional {
+class EnergyFunctional : public LawModel<EnergyFunctional<L>, EnergyFunctionalOptions> {
+  using Base = LawModel<EnergyFunctional<L>, EnergyFunctionalOptions>;
+  using Base::bonds_;
+  using Base::options_;
+  using Base::sites_;
   static_assert(L == 0 || L == 1, "EnergyFunctional: l_max is 0 (charges) or 1 (and dipoles)");
   using Array = SiteReadouts::Array;
 
@@ -61,25 +63,14 @@ class EnergyFunctional {
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = true;
   static constexpr bool exchanges_charge = true;
+  static constexpr bool bonds_see_field = false;
 
-  explicit EnergyFunctional(EnergyFunctionalOptions options = {}) : options_(std::move(options)) {}
-
-  const EnergyFunctionalOptions& options() const { return options_; }
-  /// Å, where bonds end (0: there are none); not above the descriptor's cutoff.
-  double bond_cutoff() const { return law().bond_size() > 0 ? options_.bonds.cutoff : 0.0; }
+  explicit EnergyFunctional(EnergyFunctionalOptions options = {}) : Base(std::move(options)) {}
 
   /// @throws ModelError for values that are not positive, a wrong number of widths, or (L = 1)
   /// features without l = 1.
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species);
-  void prepare(std::span<const double> parameters) {
-    sites_.prepare(parameters);
-    bonds_.prepare(parameters);
-  }
-  void widths(std::span<const int> species, std::span<double> out) const {
-    options_.widths.fill(species, out);
-  }
-
   EnergyLaw<L> law() const {
     EnergyLaw<L> l;
     l.kinks = options_.kinks;
@@ -91,28 +82,6 @@ class EnergyFunctional {
     l.bond_kinks = options_.bond_kinks;
     return l;
   }
-
-  template <Number T>
-  void sites(const ChargeInput<T>& input, SiteCoefficients<T>& out) const {
-    const EnergyLaw<L> l = law();
-    sites_.read(input, l.size, l.atom_size(), out);
-    if (l.bond_size() > 0) bonds_.read(input, l.bond_size(), std::span<T>(out.bonds));
-  }
-
-  template <Number T>
-  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
-                const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
-    const EnergyLaw<L> l = law();
-    sites_.pullback(input, l.size, l.atom_size(), cotangents, bar);
-    if (l.bond_size() > 0)
-      bonds_.pullback(input, l.bond_size(), std::span<const T>(coefficients.bonds),
-                      std::span<const T>(cotangents.bonds), bar);
-  }
-
- private:
-  EnergyFunctionalOptions options_;
-  SiteReadouts sites_;
-  BondReadouts bonds_;
 };
 
 template <int L>

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/charge/bond_offset.hpp>
-#include <leyden/charge/bond_readouts.hpp>
+#include <leyden/charge/law_model.hpp>
 #include <leyden/charge/response_law.hpp>
-#include <leyden/charge/site_readouts.hpp>
-#include <leyden/charge/widths.hpp>
 #include <leyden/core/units.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -57,7 +54,11 @@ struct ResponseFunctionalOptions {
 /// position/…, dipole/…, charge/electronegativity/…, charge/hardness/…, charge/bond/…
 /// (softness, then saturation).
 template <int L>
-class ResponseFunctional {
+class ResponseFunctional : public LawModel<ResponseFunctional<L>, ResponseFunctionalOptions> {
+  using Base = LawModel<ResponseFunctional<L>, ResponseFunctionalOptions>;
+  using Base::bonds_;
+  using Base::options_;
+  using Base::sites_;
   static_assert(L == 0 || L == 1, "ResponseFunctional: l_max is 0 (charges) or 1 (and dipoles)");
   using Array = SiteReadouts::Array;
 
@@ -68,27 +69,15 @@ class ResponseFunctional {
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = true;
   static constexpr bool exchanges_charge = true;
+  static constexpr bool bonds_see_field = true;
 
-  explicit ResponseFunctional(ResponseFunctionalOptions options = {})
-      : options_(std::move(options)) {}
-
-  const ResponseFunctionalOptions& options() const { return options_; }
-  /// Å, where bonds end (0: there are none); not above the descriptor's cutoff.
-  double bond_cutoff() const { return law().bond_size() > 0 ? options_.bonds.cutoff : 0.0; }
+  explicit ResponseFunctional(ResponseFunctionalOptions options = {}) : Base(std::move(options)) {}
 
   /// @throws ModelError for values that are not positive, wrong numbers of charges or widths,
   /// (L = 1) features without l = 1, or neither levels nor softness: no charge could then be
   /// exchanged (that is BondHardness).
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species);
-  void prepare(std::span<const double> parameters) {
-    sites_.prepare(parameters);
-    bonds_.prepare(parameters);
-  }
-  void widths(std::span<const int> species, std::span<double> out) const {
-    options_.widths.fill(species, out);
-  }
-
   ResponseLaw<L> law() const {
     ResponseLaw<L> l;
     l.levels = options_.levels;
@@ -101,32 +90,6 @@ class ResponseFunctional {
     l.bond_temperature = options_.bond_temperature;
     return l;
   }
-
-  template <Number T>
-  void sites(const ChargeInput<T>& input, SiteCoefficients<T>& out) const {
-    const ResponseLaw<L> l = law();
-    sites_.read(input, l.size, l.atom_size(), out);
-    if (l.bond_size() == 0) return;
-    bonds_.read(input, l.bond_size(), std::span<T>(out.bonds));
-    bond_offsets(input, FieldImages::between_planes, l.bond_size(), std::span<T>(out.bonds));
-  }
-
-  template <Number T>
-  void pullback(const ChargeInput<T>& input, const SiteCoefficients<T>& coefficients,
-                const SiteCoefficients<T>& cotangents, InputCotangents<T> bar) const {
-    const ResponseLaw<L> l = law();
-    sites_.pullback(input, l.size, l.atom_size(), cotangents, bar);
-    if (l.bond_size() == 0) return;
-    bonds_.pullback(input, l.bond_size(), std::span<const T>(coefficients.bonds),
-                    std::span<const T>(cotangents.bonds), bar);
-    bond_offsets_pullback(input, FieldImages::between_planes, l.bond_size(),
-                          std::span<const T>(cotangents.bonds), bar);
-  }
-
- private:
-  ResponseFunctionalOptions options_;
-  SiteReadouts sites_;
-  BondReadouts bonds_;
 };
 
 template <int L>
