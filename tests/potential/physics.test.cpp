@@ -126,6 +126,24 @@ TEST_CASE("two metal slabs are a capacitor", "[physics]") {
   CHECK(std::abs(slope * distance / vacuum_permittivity - 1.0) < 1e-6);
 }
 
+TEST_CASE("a slab that is charged from outside has no lowest energy", "[physics]") {
+  // Its charge sits on both faces, and the potential −2πC|z|Q/A of either falls towards the other:
+  // the energy is concave in the charge, so a reservoir would never stop. Opposite plates are safe.
+  const auto model = slab_metal();
+  Structure s;
+  add_slab(s, 0.0, 6, 1);
+  decltype(model)::Workspace workspace;
+  double energy[3];
+  for (int k = 0; k < 3; ++k) {
+    s.total_charge = 0.1 * (k - 1);
+    energy[k] = model.evaluate(s, workspace).energy;
+  }
+  CHECK(energy[0] + energy[2] - 2 * energy[1] < -0.1);
+  s.total_charge = 0.0;
+  s.fermi_level = 0.1;
+  CHECK_THROWS_AS(model.evaluate(s, workspace), ConvergenceError);
+}
+
 TEST_CASE("the charge steps at a trap's level", "[physics]") {
   const double size = 0.7;
   for (double temperature : {0.1, 0.3}) {
