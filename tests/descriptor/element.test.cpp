@@ -3,13 +3,16 @@
 #include "support/catch.hpp"
 
 #include <leyden/atoms/neighbor_list.hpp>
+#include <leyden/charge/bond_hardness.hpp>
 #include <leyden/charge/equilibration.hpp>
 #include <leyden/core/units.hpp>
 #include <leyden/descriptor/element.hpp>
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/potential.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
@@ -119,4 +122,63 @@ TEST_CASE("on Elements charge equilibration is that of Rappe and Goddard", "[ele
   CHECK(std::abs(got.charges[0] - q) < 1e-12);
   CHECK(std::abs(got.charges[1] + q) < 1e-12);
   CHECK(std::abs(got.energy - (-443.0 - 0.5 * stiffness * q * q)) < 1e-10);
+}
+
+TEST_CASE("polarizable atoms and bonds on Elements: forces and gradients", "[elements]") {
+  // Vectors are read from features that are zero: no permanent dipoles, induced ones only.
+  using Charges = BondHardness<1>;
+  BondHardnessOptions options;
+  options.widths = 0.9;
+  options.charges = {0.3, -0.6};
+  options.initial_softness = 0.3;
+  Potential<Elements, Charges, Direct> p(Elements({.species = {1, 8}, .cutoff = 3.2}),
+                                         Charges(options), Direct{}, 5);
+  Structure s;
+  s.atomic_numbers = {8, 1, 1, 8};
+  s.positions = {{{0.0, 0.0, 0.0}}, {{0.9, 0.1, 0.0}}, {{-0.2, 0.8, 0.3}}, {{2.1, 0.4, 1.0}}};
+  decltype(p)::Workspace workspace;
+  const Prediction at = p.evaluate(s, workspace);
+  double dipoles = 0.0;
+  for (std::size_t i = 0; i < s.size(); ++i)
+    for (std::size_t m = 1; m < 4; ++m)
+      dipoles = std::max(dipoles, std::abs(at.multipoles[4 * i + m]));
+  CHECK(dipoles > 1e-3);
+
+  // Central differences: h² times a third derivative (some 100) and rounding, 1e-15 · 30 eV / h.
+  const double h = 1e-5, tolerance = 1e-7;
+  const auto energy = [&] { return p.evaluate(s, workspace, {false, false}).energy; };
+  Direction direction;
+  direction.displacement.assign(s.size(), {});
+  for (std::size_t i = 0; i < s.size(); ++i)
+    for (int a = 0; a < 3; ++a) {
+      const double x = s.positions[i][a];
+      s.positions[i][a] = x + h;
+      const double up = energy();
+      s.positions[i][a] = x - h;
+      const double down = energy();
+      s.positions[i][a] = x;
+      CHECK(std::abs(at.forces[i][a] + (up - down) / (2 * h)) < tolerance);
+      direction.displacement[i][a] = 1.0;
+      const double along = p.directional_derivative(s, direction, workspace).energy;
+      direction.displacement[i][a] = 0.0;
+      CHECK(std::abs(at.forces[i][a] + along) < 1e-11);
+    }
+
+  LossCotangents loss;
+  loss.energy = 1.0;
+  std::vector<double> gradient(p.layout().size(), 0.0);
+  p.parameter_gradient(s, loss, workspace, gradient);
+  std::vector<double> parameters(p.parameters().begin(), p.parameters().end());
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    CAPTURE(k);
+    const double x = parameters[k];
+    parameters[k] = x + h;
+    p.set_parameters(parameters);
+    const double up = energy();
+    parameters[k] = x - h;
+    p.set_parameters(parameters);
+    const double down = energy();
+    parameters[k] = x;
+    CHECK(std::abs(gradient[k] - (up - down) / (2 * h)) < tolerance);
+  }
 }
