@@ -132,7 +132,9 @@ struct TraitsOf<Potential<D, Q, S>> {
       case ChargeKind::recursion:
         return "one application of K per step";
       default:
-        return "5 to 10 Newton steps: small systems n^3/3, large ones 10 applications of K each";
+        return LawOf<Q>::quadratic
+                   ? "one linear solve: n^3/3, large systems 10 to 40 applications of K"
+                   : "some linear solves: n^3/3, large systems 10 applications of K each";
     }
   }
   static constexpr PointTraits value{D::name,
