@@ -21,6 +21,7 @@
 #include <leyden/charge/fixed_point.hpp>
 #include <leyden/charge/formal_charges.hpp>
 #include <leyden/charge/fourth_generation.hpp>
+#include <leyden/charge/law_model.hpp>
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/log_cosh.hpp>
 #include <leyden/charge/map_law.hpp>
