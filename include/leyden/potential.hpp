@@ -175,6 +175,8 @@ class Potential {
     std::vector<Vector3<double>> displacement;  // (n) tangent of the positions
     Prediction prediction;
     DirectionalDerivative derivative;
+    std::vector<double> bare_softness;     // (n) e/V
+    std::vector<real_type> bare_response;  // (n·size)
     detail::EvaluationState<D, Q, S, real_type> real;
     detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
     std::vector<real_type> real_extra;        // (n·size)
@@ -216,6 +218,13 @@ class Potential {
   const DirectionalDerivative& directional_derivative(const Structure& structure,
                                                       const Direction& direction,
                                                       Workspace& workspace) const;
+
+  /// −∂q/∂μ of each atom [e/V] at the density that a structure has, held fixed: the bare (not
+  /// screened) response of the charges, whose normalised form is the bare Fukui function. Of models
+  /// whose density is a function of the potential (responses and maps). The reference lives in the
+  /// workspace. @throws as evaluate().
+  const std::vector<double>& bare_softness(const Structure& structure, Workspace& workspace) const
+      requires(SelfConsistentChargeModel<Q>&& detail::LawOf<Q>::form != LawForm::energy);
 
   /// Adds dL/dθ to `gradient` (layout().size()) for a loss L whose derivatives by the predictions
   /// are given. Exact also through forces, stress and equilibrated charges: one adjoint pass on

@@ -521,6 +521,20 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
 }
 
 template <class D, class Q, class S>
+const std::vector<double>& Potential<D, Q, S>::bare_softness(const Structure& structure,
+                                                             Workspace& workspace) const
+    requires(SelfConsistentChargeModel<Q>&& detail::LawOf<Q>::form != LawForm::energy) {
+  evaluate(structure, workspace, {false, false});
+  workspace.bare_response.resize(structure.size() * size_);
+  with_engine(workspace, workspace.real,
+              [&](auto& engine) { engine.bare_response(workspace.bare_response); });
+  workspace.bare_softness.resize(structure.size());
+  for (std::size_t i = 0; i < structure.size(); ++i)
+    workspace.bare_softness[i] = static_cast<double>(workspace.bare_response[i * size_]);
+  return workspace.bare_softness;
+}
+
+template <class D, class Q, class S>
 template <Number T, class Convert>
 void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotangents& cotangents,
                                     Convert&& convert, std::vector<T>& extra) const {

@@ -5,6 +5,7 @@
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/electrostatics/reference.hpp>
 
 #include "potential/points.hpp"
 
@@ -318,6 +319,10 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");
+  ReferenceElectrostaticsOptions reference;
+  reference.self = SelfInteraction::included;
+  for (const char* boundary : {"molecule", "slab", "bulk"})
+    row(ReferenceElectrostatics(reference), boundary);
 }
 template <class Q>
 void print_rows(const Q& model, const std::string& variant = "") {

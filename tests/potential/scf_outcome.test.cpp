@@ -163,3 +163,50 @@ TEST_CASE("two electrodes at a bias carry opposite charges", "[potential][scf]")
                                         held.group_fermi_levels[1] * q,
                                     1e-8));
 }
+
+TEMPLATE_TEST_CASE("the bare softness is what the law does at a fixed density", "[potential][scf]",
+                   Response, Map) {
+  // Where K is nothing, because atoms are far apart and do not feel themselves, bare and screened
+  // responses are the same.
+  using Q = typename TestType::charge_model_type;
+  TestType potential(ToyDescriptor({8, 1}), Q(), Direct(SelfInteraction::excluded), 7);
+  typename TestType::Workspace workspace;
+  Structure s;
+  for (int i = 0; i < 3; ++i) {
+    s.positions.push_back({{1e9 * i, 0.0, 0.0}});
+    s.atomic_numbers.push_back(i == 0 ? 8 : 1);
+  }
+  s.fermi_level = 0.2;
+  const std::vector<double> bare = potential.bare_softness(s, workspace);
+  Direction level;
+  level.fermi_level = 1.0;
+  const DirectionalDerivative& screened = potential.directional_derivative(s, level, workspace);
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    CHECK(bare[i] > 0.0);
+    CHECK_THAT(bare[i], WithinAbs(-screened.charges[i], 1e-7));
+  }
+  // In a molecule the others screen.
+  const auto molecular = make_potential<TestType>();
+  Structure m = molecule();
+  m.fermi_level = 0.2;
+  double softness = 0, with_screening = 0;
+  for (double x : molecular.bare_softness(m, workspace)) softness += x;
+  for (double x : molecular.directional_derivative(m, level, workspace).charges)
+    with_screening -= x;
+  CHECK(with_screening < softness);
+}
+
+TEST_CASE("a density that is stationary and no minimum is refused", "[potential][scf]") {
+  // Two point-like charges without self-interaction or hardness repel each other not at all.
+  ChargeEquilibrationOptions options;
+  options.initial_hardness = 1e-6;
+  options.initial_weights = 0.0;
+  using P = Potential<ToyDescriptor, ChargeEquilibration, Direct>;
+  P potential(ToyDescriptor({8, 1}), ChargeEquilibration(options),
+              Direct(SelfInteraction::excluded), 7);
+  P::Workspace workspace;
+  Structure s;
+  s.positions = {{{0, 0, 0}}, {{1.5, 0, 0}}};
+  s.atomic_numbers = {8, 8};
+  CHECK_THROWS_WITH(potential.evaluate(s, workspace), ContainsSubstring("no minimum"));
+}

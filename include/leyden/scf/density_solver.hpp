@@ -73,6 +73,14 @@ class DensitySolver {
 
   /// Takes the linearisation at memory.p, for response().
   void linearize();
+  /// −∂p/∂μ of all atoms at fixed density (n·size): what the law alone does. Responses and maps;
+  /// after linearize().
+  void bare_response(std::span<R> out) const {
+    m_.step_field.assign(sum_.atoms * sum_.in, R(0));
+    for (std::size_t i = 0; i < m_.step_field.size(); i += sum_.out) m_.step_field[i] = R(-1);
+    std::fill(out.begin(), out.end(), R(0));
+    m_.blocks.apply(sum_.bonds, m_.step_field.data(), out.data(), false);
+  }
   const LinearResponse<Law, S, R>& response() const { return response_; }
 
   /// The full field at memory.p, with external part and Fermi levels: what the law sees.
@@ -90,6 +98,7 @@ class DensitySolver {
   R tolerance() const;
   R krylov_floor() const;
   void minimize();
+  [[noreturn]] void throw_no_minimum() const;
   void find_fixed_point();
   /// Energies: value, and gradient on the manifold of the charges with its multipliers.
   R minimized_energy(std::span<const R> p, std::span<const R> own, std::span<R> gradient) const;

@@ -215,12 +215,7 @@ void DensitySolver<Law, S, R>::minimize() {
         newton = solved.residual <= 0.5 * static_cast<double>(norm);
       }
       if constexpr (Law::quadratic)
-        if (!newton)
-          throw ConvergenceError(
-              "self-consistent charges: K + hardness is not positive definite for " +
-              std::to_string(n) +
-              " unknowns, so charges have no minimum; use a solver with self-interaction, larger "
-              "Gaussian widths or a larger hardness, and check that no two atoms coincide");
+        if (!newton) throw_no_minimum();
     }
     if (!newton) {
       // A step along the gradient, scaled by the curvature of each coefficient.
@@ -265,6 +260,23 @@ void DensitySolver<Law, S, R>::minimize() {
     residual = project_gradient(m_.gradient);
     first = false;
   }
+  // A start that is stationary already may be a maximum.
+  if (Law::quadratic && first && m_.outcome.status == ScfStatus::converged &&
+      !options_.warm_start) {
+    m_.blocks.fill(sum_, m_.coefficients, m_.p.data(), scratch_);
+    if (!response_.factorize(m_.blocks, solver_, plan_, geometry_, widths_, receiver_, options_))
+      throw_no_minimum();
+  }
+}
+
+template <class Law, class S, std::floating_point R>
+void DensitySolver<Law, S, R>::throw_no_minimum() const {
+  throw ConvergenceError(
+      "self-consistent charges: K + hardness is not positive definite for " +
+      std::to_string(unknowns()) +
+      " unknowns, so charges have no minimum; use a solver with self-interaction, larger Gaussian "
+      "widths or a larger hardness, and check that no two atoms coincide. (A slab alone at a "
+      "prescribed Fermi level has none either: it needs a counter charge.)");
 }
 
 template <class Law, class S, std::floating_point R>

@@ -78,6 +78,12 @@ class SelfConsistency {
   void backward(T energy_bar, std::span<const T> p_bar, std::span<const T> fermi_level_bar,
                 SiteCoefficients<T>& c_bar, std::span<T> field_bar);
 
+  /// −∂p/∂μ at fixed density (n·size), of responses and maps on real numbers; after solve().
+  void bare_response(std::span<R> out) {
+    density_.linearize();
+    density_.bare_response(out);
+  }
+
   const FieldOperator<S, T>& field() const { return field_; }
   std::size_t inputs() const { return sum_.in; }
 
