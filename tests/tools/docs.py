@@ -29,13 +29,25 @@ def snippet(path, tag):
     return "".join(lines[marks[0] + 1 : marks[1]])
 
 
-def figures_table(lines, groups):
-    rows = ["| figure | value | target |", "| --- | --- | --- |"]
+# Which lines of bench/report.sh a table shows.
+SELF_CONSISTENCY = r"(convergence|slabs|cost|dynamics)/"
+FIGURES = {
+    "performance": r"descriptor/128x0e\+128x1o, (double|float)/evaluate|evaluate/charge equilibration"
+                   r"|solver/reciprocal/192 atoms/apply|io/extxyz",
+    "performance-all": rf"(?!{SELF_CONSISTENCY})",
+    "performance-scf": r"convergence/.*/(Newton|mixing/iterations median)|slabs/"
+                       r"|cost/.*/over the descriptor|dynamics/",
+}
+
+
+def figures_table(lines, name):
+    """The table, or nothing when no line belongs to it."""
+    rows = []
     for line in lines:
-        name, value, unit, target = (line.rstrip("\n").split("\t") + [""] * 4)[:4]
-        if not groups or any(name.startswith(g) for g in groups):
-            rows.append(f"| {name} | {value} {unit} | {target} |")
-    return "\n".join(rows) + "\n"
+        figure, value, unit, target = (line.rstrip("\n").split("\t") + [""] * 4)[:4]
+        if re.match(FIGURES[name], figure):
+            rows.append(f"| {figure} | {value} {unit} | {target} |")
+    return "\n".join(["| figure | value | target |", "| --- | --- | --- |", *rows, ""]) if rows else ""
 
 
 def main():
@@ -62,14 +74,10 @@ def main():
         def table(match):
             if match[2] == "quickstart" and options.quickstart:
                 return f"{match[1]}{options.quickstart.read_text().strip()}\n{match[4]}"
-            if match[2].startswith("performance") and options.figures:
-                groups = {"performance": ["descriptor/128x0e+128x1o, double/evaluate",
-                                          "descriptor/128x0e+128x1o, float/evaluate",
-                                          "evaluate/charge equilibration",
-                                          "solver/reciprocal/192 atoms/apply",
-                                          "io/extxyz"]}.get(match[2], [])
-                lines = options.figures.read_text().splitlines()
-                return f"{match[1]}{figures_table(lines, groups)}{match[4]}"
+            if match[2] in FIGURES and options.figures:
+                rows = figures_table(options.figures.read_text().splitlines(), match[2])
+                if rows:
+                    return f"{match[1]}{rows}{match[4]}"
             if "|" not in match[3]:
                 problems.append(f"{page}: the table '{match[2]}' is empty")
             return match[0]
