@@ -24,31 +24,37 @@ struct LocalMultipolesOptions {
   double initial_weights = 0.1;  ///< standard deviation; 0: multipoles start as `charges`
 };
 
-/// Multipoles from the surroundings: q_i = q_z + b_z + w·h_i and, with l = 1, d_i = w'·h_i, linear
-/// in the features of all layers (FeatureReadout). Baldwin et al., arXiv:2603.14700, family B; with
-/// l = 0 and no charge labels, the latent charges of LES (Cheng, npj Comput. Mater. 2025).
+/// Multipoles from the surroundings: q_i = q_z + b_z + w·h_i, with l = 1 dipoles d_i = w'·h_i and
+/// with l = 2 quadrupoles Θ_i = w''·h_i (e Å², solvers Direct and Reciprocal), linear in the
+/// features of all layers (FeatureReadout). Baldwin et al., arXiv:2603.14700, family B; with l = 0
+/// and no charge labels, the latent charges of LES (Cheng, npj Comput. Mater. 2025).
 ///
 /// The constraint makes the total charge exact: q_i ← q_i + f_i (Q − Σq), f_i = 1/N or
 /// f_i = softplus(c_z + u·h_i)/Σ, as MACE-POLAR does with its Fukui functions (arXiv:2602.19411),
 /// or f_i = softplus(c_z)/Σ, softnesses that do not see the surroundings.
 ///
-/// Parameters: charge/weight, charge/bias, charge/dipole/weight, charge/fukui/weight and /bias,
-/// charge/softness (species).
+/// Parameters: charge/weight, charge/bias, charge/dipole/weight, charge/quadrupole/weight,
+/// charge/fukui/weight and /bias, charge/softness (species).
 template <int L = 1, ChargeConstraint constraint = ChargeConstraint::none>
 class LocalMultipoles {
-  static_assert(L == 0 || L == 1, "LocalMultipoles: l_max is 0 (charges) or 1 (and dipoles)");
+  static_assert(L >= 0 && L <= 2,
+                "LocalMultipoles: l_max is 0 (charges), 1 (and dipoles) or 2 (and quadrupoles)");
   static constexpr std::size_t size = static_cast<std::size_t>((L + 1) * (L + 1));
 
  public:
   static constexpr std::string_view name =
-      L == 0 ? (constraint == ChargeConstraint::none      ? "local charges"
-                : constraint == ChargeConstraint::uniform ? "local charges, uniform shift"
-                : constraint == ChargeConstraint::fukui   ? "local charges, Fukui shift"
-                                                          : "local charges, softness shift")
-             : (constraint == ChargeConstraint::none      ? "local dipoles"
-                : constraint == ChargeConstraint::uniform ? "local dipoles, uniform shift"
-                : constraint == ChargeConstraint::fukui   ? "local dipoles, Fukui shift"
-                                                          : "local dipoles, softness shift");
+      L == 0   ? (constraint == ChargeConstraint::none      ? "local charges"
+                  : constraint == ChargeConstraint::uniform ? "local charges, uniform shift"
+                  : constraint == ChargeConstraint::fukui   ? "local charges, Fukui shift"
+                                                            : "local charges, softness shift")
+      : L == 1 ? (constraint == ChargeConstraint::none      ? "local dipoles"
+                  : constraint == ChargeConstraint::uniform ? "local dipoles, uniform shift"
+                  : constraint == ChargeConstraint::fukui   ? "local dipoles, Fukui shift"
+                                                            : "local dipoles, softness shift")
+               : (constraint == ChargeConstraint::none      ? "local quadrupoles"
+                  : constraint == ChargeConstraint::uniform ? "local quadrupoles, uniform shift"
+                  : constraint == ChargeConstraint::fukui   ? "local quadrupoles, Fukui shift"
+                                                            : "local quadrupoles, softness shift");
   static constexpr ChargeKind kind = ChargeKind::explicit_;
   static constexpr int l_max = L;
   static constexpr bool conserves_charge = constraint != ChargeConstraint::none;
@@ -57,12 +63,14 @@ class LocalMultipoles {
 
   const LocalMultipolesOptions& options() const { return options_; }
 
-  /// @throws ModelError for wrong numbers of charges or widths, or features without l = 1.
+  /// @throws ModelError for wrong numbers of charges or widths, or features without the l of a
+  /// multipole.
   void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
                std::span<const int> species);
   void prepare(std::span<const double> parameters) {
     charge_.prepare(parameters);
-    if constexpr (L == 1) dipole_.prepare(parameters);
+    if constexpr (L >= 1) dipole_.prepare(parameters);
+    if constexpr (L == 2) quadrupole_.prepare(parameters);
     if constexpr (constraint == ChargeConstraint::fukui) fukui_.prepare(parameters);
     if constexpr (constraint == ChargeConstraint::softness) {
       const std::span<const double> c = softness_slice_.of(parameters);
@@ -98,7 +106,7 @@ class LocalMultipoles {
   }
 
   LocalMultipolesOptions options_;
-  FeatureReadout charge_, dipole_, fukui_;
+  FeatureReadout charge_, dipole_, quadrupole_, fukui_;
   Slice softness_slice_;
   std::vector<double> softness_;  // (species), before softplus
 };
@@ -127,10 +135,15 @@ void LocalMultipoles<L, constraint>::declare(ParameterLayout& layout,
   if constexpr (constraint == ChargeConstraint::softness)
     softness_slice_ =
         layout.add("charge/softness", {n}, Initializer::constant(inverse_softplus(1.0)));
-  if constexpr (L == 1) {
+  if constexpr (L >= 1) {
     readout.l = 1;
     dipole_ = FeatureReadout(readout);
     dipole_.declare(layout, "charge/dipole/", shapes, n);
+  }
+  if constexpr (L == 2) {
+    readout.l = 2;
+    quadrupole_ = FeatureReadout(readout);
+    quadrupole_.declare(layout, "charge/quadrupole/", shapes, n);
   }
 }
 
@@ -145,7 +158,8 @@ void LocalMultipoles<L, constraint>::multipoles(const ChargeInput<T>& input, std
     const int s = input.species[k];
     const T q = unconstrained(input, i, s);
     p[k * size] = q;
-    if constexpr (L == 1) dipole_.forward(input.features, i, s, &p[k * size + 1]);
+    if constexpr (L >= 1) dipole_.forward(input.features, i, s, &p[k * size + 1]);
+    if constexpr (L == 2) quadrupole_.forward(input.features, i, s, &p[k * size + 4]);
     if constexpr (conserves_charge) {
       excess -= q;
       shares += share(input, i, s);
@@ -181,8 +195,11 @@ void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::
     const int s = input.species[k];
     const T q_bar = p_bar[k * size] - mean;
     charge_.pullback(input.features, i, s, q_bar, bar.features, bar.parameters);
-    if constexpr (L == 1)
+    if constexpr (L >= 1)
       dipole_.pullback(input.features, i, s, &p_bar[k * size + 1], bar.features, bar.parameters);
+    if constexpr (L == 2)
+      quadrupole_.pullback(input.features, i, s, &p_bar[k * size + 4], bar.features,
+                           bar.parameters);
     if constexpr (constraint == ChargeConstraint::fukui) {
       const T z = fukui_.value(input.features, i, s);
       fukui_.pullback(input.features, i, s, excess * q_bar / shares * sigmoid(z), bar.features,
@@ -199,5 +216,6 @@ void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::
 static_assert(ExplicitChargeModel<LocalMultipoles<0>>);
 static_assert(ExplicitChargeModel<LocalMultipoles<1, ChargeConstraint::fukui>>);
 static_assert(ExplicitChargeModel<LocalMultipoles<1, ChargeConstraint::softness>>);
+static_assert(ExplicitChargeModel<LocalMultipoles<2>>);
 
 }  // namespace leyden::inline LEYDEN_ABI

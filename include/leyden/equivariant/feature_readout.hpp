@@ -6,14 +6,30 @@
 
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <string_view>
 
 namespace leyden::inline LEYDEN_ABI {
 
+namespace detail {
+
+// Takes l = 2 of HarmonicFrame::xyz, whose polar axis is y (√3 xz, √3 xy, y² − (x² + z²)/2, √3 yz,
+// (√3/2)(z² − x²)), to the order m = −2 … 2 of quadrupoles (polar axis z). Orthogonal.
+inline constexpr double half_sqrt3 = 0.5 * std::numbers::sqrt3_v<double>;
+inline constexpr std::array<std::array<double, 5>, 5> quadrupole_of_xyz{{
+    {0, 1, 0, 0, 0},
+    {0, 0, 0, 1, 0},
+    {0, 0, -0.5, 0, half_sqrt3},
+    {1, 0, 0, 0, 0},
+    {0, 0, -half_sqrt3, 0, -0.5},
+}};
+
+}  // namespace detail
+
 /// What a FeatureReadout reads, and how its weights start.
 struct FeatureReadoutOptions {
-  int l = 0;                     ///< 0: a scalar; 1: a vector
+  int l = 0;                     ///< 0: a scalar; 1: a vector; 2: a quadrupole
   bool species_weights = false;  ///< own weights for every species
   bool species_bias = false;     ///< adds a number per species; l = 0 only
   double initial_bias = 0.0;     ///< of every species
@@ -28,8 +44,9 @@ struct FeatureReadoutOptions {
 /// shaped (channels of all layers that have l) or (species, the same), and `<prefix>bias`,
 /// (species).
 ///
-/// Multipoles are ordered (y, z, x), and so is `out`; features of l = 1 are ordered as their shape
-/// says: this class is the place where the one becomes the other.
+/// Multipoles are ordered (y, z, x) and m = −2 … 2 with the polar axis z, and so is `out`; features
+/// of l = 1 and 2 are ordered as their shape says: this class is the place where the one becomes
+/// the other.
 ///
 /// All functions work on one atom, so a charge model is a loop over atoms and needs no memory.
 class FeatureReadout {
@@ -40,7 +57,7 @@ class FeatureReadout {
   const FeatureReadoutOptions& options() const { return options_; }
   int size() const { return 2 * options_.l + 1; }
 
-  /// @throws ModelError when no layer has this l, or l is neither 0 nor 1.
+  /// @throws ModelError when no layer has this l, or l is not 0, 1 or 2.
   void declare(ParameterLayout& layout, std::string_view prefix,
                std::span<const FeatureShape> shapes, int n_species);
   void prepare(std::span<const double> parameters);
@@ -91,10 +108,14 @@ class FeatureReadout {
     else
       return float_packs_.data() + at;
   }
-  /// Where component m of (y, z, x) stands in a layer.
+  /// Where component m of a scalar or of (y, z, x) stands in a layer. Those of l = 2 stay where
+  /// they are: a layer that is_turned needs a matrix.
   int feature_index(const Layer& layer, int m) const {
-    if (options_.l == 0) return 0;
+    if (options_.l != 1) return options_.l * options_.l + m;
     return layer.frame == HarmonicFrame::xyz ? 1 + (m + 1) % 3 : 1 + m;
+  }
+  bool is_turned(const Layer& layer) const {
+    return options_.l == 2 && layer.frame == HarmonicFrame::xyz;
   }
 
   FeatureReadoutOptions options_;
@@ -110,9 +131,9 @@ class FeatureReadout {
 inline void FeatureReadout::declare(ParameterLayout& layout, std::string_view prefix,
                                     std::span<const FeatureShape> shapes, int n_species) {
   const std::string name(prefix);
-  if (options_.l < 0 || options_.l > 1)
+  if (options_.l < 0 || options_.l > 2)
     throw ModelError("FeatureReadout '" + name + "': l is " + std::to_string(options_.l) +
-                     "; it can be 0 or 1");
+                     "; it can be 0, 1 or 2");
   layers_.clear();
   weights_per_species_ = 0;
   packs_per_species_ = {};
@@ -174,17 +195,29 @@ template <Number T>
 void FeatureReadout::forward(std::span<const FeatureArray<T>> features, int atom, int species,
                              T* out) const {
   using R = RealOf<T>;
+  std::array<T, 5> turned;  // what layers of the other polar axis give
+  turned.fill(T(R(0)));
   for (int m = 0; m < size(); ++m) {
-    Pack<T> sum;
+    Pack<T> sum, other;
     for (const Layer& layer : layers_) {
+      Pack<T>& to = is_turned(layer) ? other : sum;
+      Pack<T> part = to;  // in a register
       const int lm = feature_index(layer, m);
       const FeatureArray<T>& h = features[layer.index];
       const Pack<R>* w = packs<R>(layer, species);
-      for (int t = 0; t < h.tiles(); ++t) sum = fma(w[t], h.at(t, atom)[lm], sum);
+      for (int t = 0; t < h.tiles(); ++t) part = fma(w[t], h.at(t, atom)[lm], part);
+      to = part;
     }
     out[m] = bias_.empty() ? T(R(0)) : T(static_cast<R>(bias_[static_cast<std::size_t>(species)]));
     for (int lane = 0; lane < Pack<T>::lanes; ++lane) out[m] += sum.lane(lane);
+    if (options_.l == 2)
+      for (int lane = 0; lane < Pack<T>::lanes; ++lane)
+        turned[static_cast<std::size_t>(m)] += other.lane(lane);
   }
+  if (options_.l != 2) return;
+  for (std::size_t m = 0; m < 5; ++m)
+    for (std::size_t k = 0; k < 5; ++k)
+      out[m] += turned[k] * static_cast<R>(detail::quadrupole_of_xyz[m][k]);
 }
 
 template <Number T>
@@ -193,18 +226,25 @@ void FeatureReadout::pullback(std::span<const FeatureArray<T>> features, int ato
                               std::span<T> parameter_gradient) const {
   using R = RealOf<T>;
   const std::size_t s = options_.species_weights ? static_cast<std::size_t>(species) : 0;
+  std::array<T, 5> turned;
+  turned.fill(T(R(0)));
+  if (options_.l == 2)
+    for (std::size_t m = 0; m < 5; ++m)
+      for (std::size_t k = 0; k < 5; ++k)
+        turned[k] += out_bar[m] * static_cast<R>(detail::quadrupole_of_xyz[m][k]);
   for (const Layer& layer : layers_) {
+    const T* layer_bar = is_turned(layer) ? turned.data() : out_bar;
     const FeatureArray<T>& h = features[layer.index];
     FeatureArray<T>& h_bar = feature_bar[layer.index];
     const Pack<R>* w = packs<R>(layer, species);
     for (int m = 0; m < size(); ++m) {
-      const Pack<T> bar(out_bar[m]);
+      const Pack<T> bar(layer_bar[m]);
       const int lm = feature_index(layer, m);
       for (int t = 0; t < h.tiles(); ++t) h_bar.at(t, atom)[lm] += w[t] * bar;
       if (parameter_gradient.empty()) continue;
       T* w_bar = weight_slice_.of(parameter_gradient).data() + s * weights_per_species_ +
                  layer.first_weight;
-      const T scaled = out_bar[m] * static_cast<R>(layer.scale);
+      const T scaled = layer_bar[m] * static_cast<R>(layer.scale);
       for (int c = 0; c < layer.channels; ++c) w_bar[c] += scaled * h.get(atom, c, lm);
     }
   }
