@@ -29,14 +29,14 @@ struct Prediction {
   /// all directions.
   Matrix3<double> stress{};
   std::vector<double> charges;     ///< (n) e; empty for models without charges
-  std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, atom-major, [q, y, z, x]
+  std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, e Å², atom-major, [q, y, z, x, …]
   /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
   /// and on the choice of images when periodic (a field's energy is not −E·dipole where it jumps).
   Vector3<double> dipole{};
   /// e Å: −∂E/∂(external field), set when forces are asked for. The dipole of open directions;
   /// along repeating ones the branch of the images as given, or as the field's jump cuts them.
   Vector3<double> polarization{};
-  std::vector<double> potentials;  ///< (n·(l_max+1)²) Kp [V, V/Å]: what the density makes
+  std::vector<double> potentials;  ///< (n·(l_max+1)²) Kp [V, V/Å, …]: what the density makes
   /// V, of models that have one: μ = −dE/dQ. At a prescribed Fermi level that one, and the energy
   /// is the grand potential E + μQ.
   std::optional<double> fermi_level;

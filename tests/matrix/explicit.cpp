@@ -9,5 +9,8 @@ int main() {
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1>>());
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::uniform>>());
   leyden_matrix::print_rows(make_charge_model<LocalMultipoles<1, ChargeConstraint::fukui>>());
+  leyden_matrix::print_rows(
+      make_charge_model<LocalMultipoles<2>>(), "",
+      leyden_matrix::descriptor<Mace<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 2}>>());
   return leyden_matrix::misses > 0 ? 1 : 0;
 }

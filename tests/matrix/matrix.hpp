@@ -319,10 +319,12 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");
-  ReferenceElectrostaticsOptions reference;
-  reference.self = SelfInteraction::included;
-  for (const char* boundary : {"molecule", "slab", "bulk"})
-    row(ReferenceElectrostatics(reference), boundary);
+  if constexpr (Compatibility<D, Q, ReferenceElectrostatics>::value) {
+    ReferenceElectrostaticsOptions reference;
+    reference.self = SelfInteraction::included;
+    for (const char* boundary : {"molecule", "slab", "bulk"})
+      row(ReferenceElectrostatics(reference), boundary);
+  }
 }
 template <class Q>
 void print_rows(const Q& model, const std::string& variant = "") {

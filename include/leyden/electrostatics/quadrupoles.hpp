@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/config.hpp>
+
 #include <array>
 #include <cmath>
 #include <numbers>

@@ -67,6 +67,7 @@ void scale_to_receivers(const PotentialFeatures& shape, std::type_identity_t<std
 /// vector carries no strain, because the geometry has none of it.
 class ReferenceElectrostatics {
  public:
+  static constexpr int l_max = 1;  // of sources and features
   static constexpr std::string_view name = "reference";
   static constexpr BoundarySupport boundaries{true, true, true};
 

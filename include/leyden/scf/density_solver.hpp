@@ -96,7 +96,7 @@ class DensitySolver {
   void start();
   bool record(R residual, R value);
   R tolerance() const;
-  R krylov_floor() const;
+  R krylov_goal(R norm) const;
   void minimize();
   [[noreturn]] void throw_no_minimum() const;
   void find_fixed_point();

@@ -62,10 +62,14 @@ R DensitySolver<Law, S, R>::tolerance() const {
   return std::max(static_cast<R>(options_.tolerance), floor);
 }
 
-/// The norm of a residual whose components are a tenth of the tolerance: no solve need do better.
+/// To which norm a Newton step is solved, of a residual of this norm. A quadratic law needs one
+/// step, so it is taken to the end at once: to components of a tenth of the tolerance. Never to no
+/// step.
 template <class Law, class S, std::floating_point R>
-R DensitySolver<Law, S, R>::krylov_floor() const {
-  return R(0.1) * tolerance() * std::sqrt(static_cast<R>(unknowns()));
+R DensitySolver<Law, S, R>::krylov_goal(R norm) const {
+  const R end = R(0.1) * tolerance() * std::sqrt(static_cast<R>(unknowns()));
+  const R part = static_cast<R>(options_.krylov_tolerance) * norm;
+  return std::min(Law::quadratic ? end : std::max(part, end), R(0.1) * norm);
 }
 
 /// Notes a residual; whether the search is over.
@@ -206,10 +210,7 @@ void DensitySolver<Law, S, R>::minimize() {
           response_.factorize(m_.blocks, solver_, plan_, geometry_, widths_, receiver_, options_);
       if (newton) {
         const R norm = detail::euclidean_norm<R>(m_.residual);
-        // A quadratic law needs one step, so it is taken to the end at once.
-        const R goal = Law::quadratic ? krylov_floor()
-                                      : std::max(static_cast<R>(options_.krylov_tolerance) * norm,
-                                                 krylov_floor());
+        const R goal = krylov_goal(norm);
         const KrylovResult solved =
             response_.solve(m_.blocks, m_.residual, m_.zero, m_.step, m_.nu, false, goal, options_);
         newton = solved.residual <= 0.5 * static_cast<double>(norm);
@@ -404,9 +405,7 @@ void DensitySolver<Law, S, R>::find_fixed_point() {
     newton_step.resize(n);
     newton_field.resize(fields);
     const R norm = detail::euclidean_norm<R>(m_.residual);
-    const R goal = Law::quadratic
-                       ? krylov_floor()
-                       : std::max(static_cast<R>(options_.krylov_tolerance) * norm, krylov_floor());
+    const R goal = krylov_goal(norm);
     response_.solve(m_.blocks, m_.residual, m_.zero, newton_step, m_.nu, false, goal, options_);
     response_.field(newton_step, newton_field);
     // The dual function rises along a Newton step of a response law; for maps the residual falls.

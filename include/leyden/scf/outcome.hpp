@@ -32,7 +32,7 @@ struct ScfOptions {
   int history = 8;        ///< of Anderson
   int dense_limit = 400;  ///< unknowns up to which Newton factorises a matrix
   /// Newton's linear systems are solved to this fraction of the SCF residual (Krylov only).
-  double krylov_tolerance = 1e-3;
+  double krylov_tolerance = 1e-2;
   int krylov_iterations = 300;
   bool throw_on_failure = true;  ///< ConvergenceError unless converged; else see the outcome
   /// Start from the last densities of the workspace, extrapolated. Results then depend on them
