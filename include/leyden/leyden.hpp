@@ -53,6 +53,7 @@
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
+#include <leyden/descriptor/mace_rows.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/concepts.hpp>

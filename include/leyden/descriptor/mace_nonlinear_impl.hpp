@@ -5,6 +5,7 @@
 // basis of a nonlinear layer.
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
+#include <leyden/descriptor/mace_rows.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
 
