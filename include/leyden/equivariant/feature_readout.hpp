@@ -51,6 +51,8 @@ struct FeatureReadoutOptions {
 /// All functions work on one atom, so a charge model is a loop over atoms and needs no memory.
 class FeatureReadout {
  public:
+  static constexpr int most = 5;  ///< numbers that a readout can have
+
   FeatureReadout() = default;
   explicit FeatureReadout(FeatureReadoutOptions options) : options_(options) {}
 
@@ -70,9 +72,9 @@ class FeatureReadout {
   template <Number T>
   T value(std::span<const FeatureArray<T>> features, int atom, int species) const {
     LEYDEN_EXPECTS(options_.l == 0);
-    T out;
-    forward(features, atom, species, &out);
-    return out;
+    T out[most];
+    forward(features, atom, species, out);
+    return out[0];
   }
 
   /// Adds the cotangents of out[0 … 2l] to those of the features and of the parameters (the whole
@@ -84,7 +86,8 @@ class FeatureReadout {
   template <Number T>
   void pullback(std::span<const FeatureArray<T>> features, int atom, int species, T out_bar,
                 std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const {
-    pullback(features, atom, species, &out_bar, feature_bar, parameter_gradient);
+    const T bar[most] = {out_bar};
+    pullback(features, atom, species, bar, feature_bar, parameter_gradient);
   }
 
  private:
