@@ -30,6 +30,7 @@ struct Prediction {
   Matrix3<double> stress{};
   std::vector<double> charges;     ///< (n) e; empty for models without charges
   std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, e Å², atom-major, [q, y, z, x, …]
+  std::vector<double> spins;  ///< (n) unpaired electrons; empty for models without spin densities
   /// e Å, (x, y, z): Σ q_i r_i + d_i with positions as given. It depends on the origin when charged
   /// and on the choice of images when periodic (a field's energy is not −E·dipole where it jumps).
   Vector3<double> dipole{};

@@ -412,6 +412,12 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
           out.dipole[(m + 1) % 3] += out.multipoles[i * size_ + 1 + static_cast<std::size_t>(m)];
     }
   }
+  if constexpr (requires { state.recursion.spin_density(0); }) {
+    const auto &up = state.recursion.spin_density(0), &down = state.recursion.spin_density(1);
+    out.spins.resize(n);
+    for (std::size_t i = 0; i < n; ++i)
+      out.spins[i] = static_cast<double>(up[i * size_] - down[i * size_]);
+  }
   out.energy = 0.0;
   for (double e : out.atomic_energies) out.energy += e;
   out.fermi_level.reset();

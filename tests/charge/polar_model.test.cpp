@@ -70,6 +70,30 @@ void check(const std::string& file) {
       for (const double e : workspace.real.site_energies) local += e;
       CHECK(deviation({coulomb}, expected("electrostatic_energy")) < tolerance);
       CHECK(deviation({local}, expected("electron_energy")) < tolerance);
+      const auto& real = workspace.real;
+      constexpr std::size_t size = (L + 1) * (L + 1);
+      std::vector<double> difference, both;
+      for (std::size_t k = 0; k < p.multipoles.size(); ++k) {
+        const double up = real.recursion.spin_density(0)[k];
+        const double down = real.recursion.spin_density(1)[k];
+        difference.push_back(up - down);
+      }
+      for (std::size_t i = 0; i < structure.size(); ++i)
+        for (std::size_t s = 0; s < 2; ++s)
+          for (std::size_t m = 0; m < size; ++m)
+            both.push_back(real.recursion.spin_density(s)[i * size + m]);
+      CHECK(deviation(p.spins, expected("spins")) < tolerance);
+      CHECK(deviation(difference, expected("spin_density")) < tolerance);
+      CHECK(deviation(both, expected("spin_charge_density")) < tolerance);
+      double interaction = 0.0;
+      std::vector<double> node_energies;
+      for (std::size_t i = 0; i < structure.size(); ++i) {
+        interaction += real.tape.node_energies[i];
+        node_energies.push_back(real.tape.node_energies[i] + real.tape.reference_energies[i]);
+      }
+      CHECK(deviation({interaction}, expected("interaction_energy")) < tolerance);
+      if (variant == "q0_s1")  // that of the backbone: the same for all variants
+        CHECK(deviation(node_energies, expected("node_energy")) < tolerance);
       if (!structure.cell.all_periodic()) continue;
       CHECK(deviation({p.stress.data.begin(), p.stress.data.end()},
                       leyden_test::tensor(item.value().at("stress_exact_total"))) < tolerance);
