@@ -62,6 +62,7 @@
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/prolate.hpp>
 #include <leyden/electrostatics/quadrupoles.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/electrostatics/reciprocal_assembly.hpp>
@@ -72,6 +73,7 @@
 #include <leyden/electrostatics/reference.hpp>
 #include <leyden/electrostatics/reference_moments.hpp>
 #include <leyden/electrostatics/reference_pairs.hpp>
+#include <leyden/electrostatics/splitting.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 #include <leyden/equivariant/channel_products.hpp>
 #include <leyden/equivariant/contraction.hpp>
