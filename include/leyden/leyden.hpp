@@ -61,6 +61,14 @@
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
+#include <leyden/electrostatics/mesh/fft.hpp>
+#include <leyden/electrostatics/mesh/fft_butterflies.hpp>
+#include <leyden/electrostatics/mesh/fft_eigen.hpp>
+#include <leyden/electrostatics/mesh/fft_fftw.hpp>
+#include <leyden/electrostatics/mesh/fft_lanes.hpp>
+#include <leyden/electrostatics/mesh/fft_lines.hpp>
+#include <leyden/electrostatics/mesh/spread.hpp>
+#include <leyden/electrostatics/mesh/window.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/prolate.hpp>
 #include <leyden/electrostatics/quadrupoles.hpp>
