@@ -4,6 +4,7 @@
 #include <leyden/electrostatics/mesh/fft_lanes.hpp>
 
 #include <numbers>
+#include <numeric>
 
 // Discrete Fourier transforms of a few numbers in registers, each number a pack of lines:
 // x_k <- Σ_j x_j exp(−2πi jk/n), in natural order.
@@ -94,7 +95,7 @@ template <int n>
 struct Factors {
   static constexpr int a = n % 4 == 0 ? 4 : n % 3 == 0 ? 3 : n % 2 == 0 ? 2 : n;
   static constexpr int b = n / a;
-  static constexpr bool coprime = b % 2 != 0 ? a % b != 0 && b % a != 0 : a % 2 != 0;
+  static constexpr bool coprime = std::gcd(a, b) == 1;
 };
 template <>
 struct Factors<8> {
@@ -103,70 +104,149 @@ struct Factors<8> {
 };
 template <>
 struct Factors<4> {
-  static constexpr int a = 2, b = 2;
-  static constexpr bool coprime = false;
+  static constexpr int a = 4, b = 1;
+  static constexpr bool coprime = true;
 };
 
-template <int n, class R>
-LEYDEN_ALWAYS_INLINE void odd_butterfly(ComplexPack<R> (&x)[n]) {
-  constexpr int h = (n - 1) / 2;
-  ComplexPack<R> sums[h + 1], differences[h + 1];
-  const ComplexPack<R> first = x[0];
-  unroll<h>([&](auto i) __attribute__((always_inline)) {
-    constexpr int j = i + 1;
-    sums[j] = x[j] + x[n - j];
-    differences[j] = x[j] - x[n - j];
-    x[0] = x[0] + sums[j];
+/// first + Σ_j a_j cos(2πjk/n) and Σ_j b_j sin(2πjk/n); a and b start with j = 1.
+template <int k, int n, class R, int h>
+LEYDEN_ALWAYS_INLINE ComplexPack<R> cosine_sum(ComplexPack<R> first,
+                                               const Several<h, ComplexPack<R>>& a) {
+  ComplexPack<R> sum = first;
+  unroll<h>([&](auto j) __attribute__((always_inline)) {
+    const Pack<R> c(RootConstant<R, (j + 1) * k, n>::cosine);
+    sum = {fma(a.at[j].re, c, sum.re), fma(a.at[j].im, c, sum.im)};
   });
-  ComplexPack<R> even[h + 1], odd[h + 1];
-  unroll<h * h>([&](auto i) __attribute__((always_inline)) {
-    constexpr int k = i / h + 1, j = i % h + 1;
-    using C = RootConstant<R, j * k, n>;
-    const Pack<R> c(C::cosine), s(C::sine);
-    const ComplexPack<R> a = j == 1 ? first : even[k], b = odd[k];
-    even[k] = {fma(sums[j].re, c, a.re), fma(sums[j].im, c, a.im)};
-    if constexpr (j == 1)
-      odd[k] = {differences[j].re * s, differences[j].im * s};
+  return sum;
+}
+template <int k, int n, class R, int h>
+LEYDEN_ALWAYS_INLINE ComplexPack<R> sine_sum(const Several<h, ComplexPack<R>>& b) {
+  const Pack<R> first(RootConstant<R, k, n>::sine);
+  ComplexPack<R> sum{b.at[0].re * first, b.at[0].im * first};
+  unroll<h - 1>([&](auto j) __attribute__((always_inline)) {
+    const Pack<R> s(RootConstant<R, (j + 2) * k, n>::sine);
+    sum = {fma(b.at[j + 1].re, s, sum.re), fma(b.at[j + 1].im, s, sum.im)};
+  });
+  return sum;
+}
+
+template <class R, int n>
+LEYDEN_ALWAYS_INLINE Several<n, ComplexPack<R>> odd_butterfly(const Several<n, ComplexPack<R>>& x) {
+  constexpr int h = (n - 1) / 2;
+  const auto sums = generate<h>([&](auto j) __attribute__((always_inline)) {
+    return x.at[j + 1] + x.at[n - 1 - j];
+  });
+  const auto differences = generate<h>([&](auto j) __attribute__((always_inline)) {
+    return x.at[j + 1] - x.at[n - 1 - j];
+  });
+  const auto even = generate<h>([&](auto k) __attribute__((always_inline)) {
+    return cosine_sum<k + 1, n>(x.at[0], sums);
+  });
+  const auto odd = generate<h>([&](auto k) __attribute__((always_inline)) {
+    return sine_sum<k + 1, n>(differences);
+  });
+  ComplexPack<R> total = x.at[0];
+  unroll<h>([&](auto j) __attribute__((always_inline)) { total = total + sums.at[j]; });
+  return generate<n>([&](auto k) __attribute__((always_inline)) {
+    if constexpr (k == 0)
+      return total;
+    else if constexpr (k <= h)
+      return minus_i(even.at[k - 1], odd.at[k - 1]);
     else
-      odd[k] = {fma(differences[j].re, s, b.re), fma(differences[j].im, s, b.im)};
-    if constexpr (j == h) {
-      x[k] = minus_i(even[k], odd[k]);
-      x[n - k] = plus_i(even[k], odd[k]);
-    }
+      return plus_i(even.at[n - 1 - k], odd.at[n - 1 - k]);
   });
 }
 
-template <int n, class R>
-LEYDEN_ALWAYS_INLINE void butterfly(ComplexPack<R> (&x)[n]) {
-  if constexpr (n == 2) {
-    const ComplexPack<R> a = x[0], b = x[1];
-    x[0] = a + b;
-    x[1] = a - b;
-  } else if constexpr (n == 4) {
-    const ComplexPack<R> a = x[0] + x[2], b = x[0] - x[2], c = x[1] + x[3], d = x[1] - x[3];
-    x[0] = a + c;
-    x[1] = minus_i(b, d);
-    x[2] = a - c;
-    x[3] = plus_i(b, d);
-  } else if constexpr (Factors<n>::b == 1) {
-    odd_butterfly(x);
+// Of two to five, in place. Written out, and called below without lambdas: of longer ways to the
+// registers g++ 12 loses sight.
+template <class R>
+LEYDEN_ALWAYS_INLINE void butterfly_of(ComplexPack<R>& x0, ComplexPack<R>& x1) {
+  const ComplexPack<R> a = x0, b = x1;
+  x0 = a + b;
+  x1 = a - b;
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE void butterfly_of(ComplexPack<R>& x0, ComplexPack<R>& x1, ComplexPack<R>& x2) {
+  const Pack<R> half(R(0.5)), s(std::numbers::sqrt3_v<R> / 2);
+  const ComplexPack<R> first = x0, sum = x1 + x2, difference = x1 - x2;
+  const ComplexPack<R> even{fnma(half, sum.re, first.re), fnma(half, sum.im, first.im)};
+  x0 = first + sum;
+  x1 = {fma(s, difference.im, even.re), fnma(s, difference.re, even.im)};
+  x2 = {fnma(s, difference.im, even.re), fma(s, difference.re, even.im)};
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE void butterfly_of(ComplexPack<R>& x0, ComplexPack<R>& x1, ComplexPack<R>& x2,
+                                       ComplexPack<R>& x3) {
+  const ComplexPack<R> a = x0 + x2, b = x0 - x2, c = x1 + x3, d = x1 - x3;
+  x0 = a + c;
+  x1 = minus_i(b, d);
+  x2 = a - c;
+  x3 = plus_i(b, d);
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE void butterfly_of(ComplexPack<R>& x0, ComplexPack<R>& x1, ComplexPack<R>& x2,
+                                       ComplexPack<R>& x3, ComplexPack<R>& x4) {
+  using C1 = RootConstant<R, 1, 5>;
+  using C2 = RootConstant<R, 2, 5>;
+  const Pack<R> c1(C1::cosine), c2(C2::cosine), s1(C1::sine), s2(C2::sine);
+  const ComplexPack<R> first = x0, a1 = x1 + x4, b1 = x1 - x4, a2 = x2 + x3, b2 = x2 - x3;
+  const ComplexPack<R> even1{fma(a2.re, c2, fma(a1.re, c1, first.re)),
+                             fma(a2.im, c2, fma(a1.im, c1, first.im))};
+  const ComplexPack<R> even2{fma(a2.re, c1, fma(a1.re, c2, first.re)),
+                             fma(a2.im, c1, fma(a1.im, c2, first.im))};
+  const ComplexPack<R> odd1{fma(b2.re, s2, b1.re * s1), fma(b2.im, s2, b1.im * s1)};
+  const ComplexPack<R> odd2{fnma(b2.re, s1, b1.re * s2), fnma(b2.im, s1, b1.im * s2)};
+  x0 = first + a1 + a2;
+  x1 = minus_i(even1, odd1);
+  x4 = plus_i(even1, odd1);
+  x2 = minus_i(even2, odd2);
+  x3 = plus_i(even2, odd2);
+}
+
+/// Numbers first, first + step, … modulo n, as many as j.
+template <int first, int step, class R, int n, int... j>
+LEYDEN_ALWAYS_INLINE void butterfly_of_some(Several<n, ComplexPack<R>>& x,
+                                            std::integer_sequence<int, j...>) {
+  butterfly_of(x.at[(first + step * j) % n]...);
+}
+template <class R, int n, int... j>
+LEYDEN_ALWAYS_INLINE void butterfly_columns(Several<n, ComplexPack<R>>& x,
+                                            std::integer_sequence<int, j...>) {
+  constexpr int a = Factors<n>::a, b = Factors<n>::b, step = Factors<n>::coprime ? a : 1;
+  (butterfly_of_some<step * j, b>(x, std::make_integer_sequence<int, a>{}), ...);
+}
+template <class R, int n, int... i>
+LEYDEN_ALWAYS_INLINE void butterfly_turns(Several<n, ComplexPack<R>>& x,
+                                          std::integer_sequence<int, i...>) {
+  constexpr int b = Factors<n>::b;
+  ((x.at[i] = turned<(i / b) * (i % b), n>(x.at[i])), ...);
+}
+template <class R, int n, int... k>
+LEYDEN_ALWAYS_INLINE void butterfly_rows(Several<n, ComplexPack<R>>& x,
+                                         std::integer_sequence<int, k...>) {
+  constexpr int a = Factors<n>::a, b = Factors<n>::b, step = Factors<n>::coprime ? a : 1;
+  (butterfly_of_some<b * k, step>(x, std::make_integer_sequence<int, b>{}), ...);
+}
+
+/// Where butterfly() leaves number k.
+template <int n>
+constexpr int butterfly_place(int k) {
+  constexpr int a = Factors<n>::a, b = Factors<n>::b;
+  return Factors<n>::coprime ? (b * (k % a) + a * (k % b)) % n : b * (k % a) + k / a;
+}
+
+/// Transforms x in place, the results permuted.
+template <class R, int n>
+LEYDEN_ALWAYS_INLINE void butterfly(Several<n, ComplexPack<R>>& x) {
+  constexpr int a = Factors<n>::a, b = Factors<n>::b;
+  if constexpr (b == 1 && n > 5) {
+    x = odd_butterfly<R>(x);
+  } else if constexpr (b == 1) {
+    butterfly_of_some<0, 1>(x, std::make_integer_sequence<int, n>{});
   } else {
-    constexpr int a = Factors<n>::a, b = Factors<n>::b;
-    constexpr bool coprime = Factors<n>::coprime;
-    // One level of lambdas at a time: g++ 12 fails on constants of an outer one.
-    ComplexPack<R> columns[b][a], rows[a][b];
-    unroll<n>([&](auto i) __attribute__((always_inline)) {
-      constexpr int j1 = i % a, j2 = i / a;
-      columns[j2][j1] = x[coprime ? (b * j1 + a * j2) % n : b * j1 + j2];
-    });
-    unroll<b>([&](auto j2) __attribute__((always_inline)) { butterfly(columns[j2]); });
-    unroll<n>([&](auto i) __attribute__((always_inline)) {
-      constexpr int k1 = i % a, j2 = i / a;
-      rows[k1][j2] = turned < coprime ? 0 : k1 * j2, n > (columns[j2][k1]);
-    });
-    unroll<a>([&](auto k1) __attribute__((always_inline)) { butterfly(rows[k1]); });
-    unroll<n>([&](auto k)
-                  __attribute__((always_inline)) { x[k] = rows[k % a][coprime ? k % b : k / a]; });
+    butterfly_columns(x, std::make_integer_sequence<int, b>{});
+    if constexpr (!Factors<n>::coprime) butterfly_turns(x, std::make_integer_sequence<int, n>{});
+    butterfly_rows(x, std::make_integer_sequence<int, a>{});
   }
 }
 

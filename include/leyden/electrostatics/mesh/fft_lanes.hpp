@@ -4,6 +4,7 @@
 #include <leyden/core/pack.hpp>
 #include <leyden/core/unroll.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -12,6 +13,22 @@
 // real and imaginary parts, and square blocks of rows to packs of columns.
 namespace leyden::inline LEYDEN_ABI {
 namespace detail {
+
+/// Values that are made all at once. Arrays of packs would first be filled with zeros, in a loop by
+/// which g++ 12 loses sight of registers.
+template <int n, class T>
+struct Several {
+  T at[n];
+};
+/// {f(0), …, f(n − 1)}, indices as integral constants.
+template <int n, class F>
+LEYDEN_ALWAYS_INLINE auto generate(F&& f) {
+  return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    using T = decltype(f(std::integral_constant<int, 0>{}));
+    return Several<n, T>{{f(std::integral_constant<int, i>{})...}};
+  }
+  (std::make_integer_sequence<int, n>{});
+}
 
 /// `lanes` complex numbers.
 template <class R>
@@ -87,24 +104,49 @@ inline void store_complex(R* to, ComplexPack<R> x, int count) {
   std::memcpy(to, room, sizeof(R) * 2 * static_cast<std::size_t>(count));
 }
 
+template <int step, class R>
+LEYDEN_ALWAYS_INLINE void swap_blocks(Pack<R>& a, Pack<R>& b) {
+  const Pack<R> lower = shuffle<SwapBlocks<step, false>>(a, b);
+  b = shuffle<SwapBlocks<step, true>>(a, b);
+  a = lower;
+}
+template <int step, class R, int n, int... i>
+LEYDEN_ALWAYS_INLINE void swap_all_blocks(Several<n, Pack<R>>& t,
+                                          std::integer_sequence<int, i...>) {
+  (swap_blocks<step>(t.at[i / step * 2 * step + i % step],
+                     t.at[i / step * 2 * step + i % step + step]),
+   ...);
+}
 /// Lane i of pack j becomes lane j of pack i.
-template <class R>
-LEYDEN_ALWAYS_INLINE void transpose(Pack<R> (&t)[Pack<R>::lanes]) {
+template <int step, class R, int n>
+LEYDEN_ALWAYS_INLINE void transpose(Several<n, Pack<R>>& t) {
+  static_assert(n == Pack<R>::lanes);
+  if constexpr (step > 0) {
+    swap_all_blocks<step>(t, std::make_integer_sequence<int, n / 2>{});
+    transpose<step / 2>(t);
+  }
+}
+
+/// The block of `lanes` rows from column c on, to columns, and the way back.
+template <class R, int... l>
+LEYDEN_ALWAYS_INLINE void block_to_columns(const R* const* rows, std::ptrdiff_t c, R* to,
+                                           std::ptrdiff_t step, std::integer_sequence<int, l...>) {
   constexpr int lanes = Pack<R>::lanes;
-  const auto swap_blocks = [&]<int step>(std::integral_constant<int, step>)
-      __attribute__((always_inline)) {
-    unroll<lanes / 2>([&](auto pair) __attribute__((always_inline)) {
-      constexpr int i = (pair / step) * 2 * step + pair % step;
-      const Pack<R> a = t[i], b = t[i + step];
-      t[i] = shuffle<SwapBlocks<step, false>>(a, b);
-      t[i + step] = shuffle<SwapBlocks<step, true>>(a, b);
-    });
-  };
-  if constexpr (lanes > 8) swap_blocks(std::integral_constant<int, 8>{});
-  if constexpr (lanes > 4) swap_blocks(std::integral_constant<int, 4>{});
-  if constexpr (lanes > 2) swap_blocks(std::integral_constant<int, 2>{});
-  if constexpr (lanes > 1) swap_blocks(std::integral_constant<int, 1>{});
-  static_assert(lanes <= 16);
+  Several<lanes, Pack<R>> t{{Pack<R>::load(rows[l] + c)...}};
+  transpose<lanes / 2>(t);
+  (t.at[l].store(to + (c + l) * step * lanes), ...);
+}
+template <class R, int... l>
+LEYDEN_ALWAYS_INLINE void block_to_rows(const R* from, std::ptrdiff_t step, std::ptrdiff_t c,
+                                        R* const* rows, int count,
+                                        std::integer_sequence<int, l...>) {
+  constexpr int lanes = Pack<R>::lanes;
+  Several<lanes, Pack<R>> t{{Pack<R>::load(from + (c + l) * step * lanes)...}};
+  transpose<lanes / 2>(t);
+  if (count == lanes)
+    (t.at[l].store(rows[l] + c), ...);
+  else
+    ((l < count ? t.at[l].store(rows[l] + c) : void()), ...);
 }
 
 /// Reads `columns` numbers of every row; column c becomes the pack at `to + c * step * lanes`.
@@ -116,16 +158,10 @@ inline void rows_to_columns(const R* const* rows, int columns, R* to, int step) 
       for (int l = 0; l < lanes; ++l) to[c * step * lanes + l] = rows[l][c];
     return;
   }
-  for (int next = 0; next < columns; next += lanes) {
-    // The last block overlaps the one before instead of being cut.
-    const int c = next + lanes <= columns ? next : columns - lanes;
-    Pack<R> t[lanes];
-    unroll<lanes>([&](auto l)
-                      __attribute__((always_inline)) { t[l] = Pack<R>::load(rows[l] + c); });
-    transpose(t);
-    unroll<lanes>([&](auto l)
-                      __attribute__((always_inline)) { t[l].store(to + (c + l) * step * lanes); });
-  }
+  // The last block overlaps the one before instead of being cut.
+  for (int c = 0; c < columns; c += lanes)
+    block_to_columns(rows, std::min(c, columns - lanes), to, step,
+                     std::make_integer_sequence<int, lanes>{});
 }
 
 /// The way back, into the first `count` rows.
@@ -137,18 +173,9 @@ inline void columns_to_rows(const R* from, int step, int columns, R* const* rows
       for (int l = 0; l < count; ++l) rows[l][c] = from[c * step * lanes + l];
     return;
   }
-  for (int next = 0; next < columns; next += lanes) {
-    const int c = next + lanes <= columns ? next : columns - lanes;
-    Pack<R> t[lanes];
-    unroll<lanes>([&](auto l) __attribute__((always_inline)) {
-      t[l] = Pack<R>::load(from + (c + l) * step * lanes);
-    });
-    transpose(t);
-    if (count == lanes)
-      unroll<lanes>([&](auto l) __attribute__((always_inline)) { t[l].store(rows[l] + c); });
-    else
-      for (int l = 0; l < count; ++l) t[l].store(rows[l] + c);
-  }
+  for (int c = 0; c < columns; c += lanes)
+    block_to_rows(from, step, std::min(c, columns - lanes), rows, count,
+                  std::make_integer_sequence<int, lanes>{});
 }
 
 }  // namespace detail

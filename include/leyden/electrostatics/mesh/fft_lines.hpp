@@ -48,22 +48,30 @@ struct FourierStage {
   std::size_t twiddles = 0;
 };
 
+template <bool last, class R, class From, class To, int... j>
+LEYDEN_ALWAYS_INLINE void fourier_point(const R* twiddles, From from, std::ptrdiff_t from_step,
+                                        To to, std::ptrdiff_t to_step, std::ptrdiff_t at_from,
+                                        std::ptrdiff_t at_to, std::integer_sequence<int, j...>) {
+  constexpr int radix = sizeof...(j);
+  Several<radix, ComplexPack<R>> x{{from.load(at_from + from_step * j)...}};
+  butterfly(x);
+  const auto finish = [&]<int k>(std::integral_constant<int, k>) __attribute__((always_inline)) {
+    const ComplexPack<R> y = x.at[butterfly_place<radix>(k)];
+    if constexpr (last || k == 0)
+      return y;
+    else
+      return turned(y, Pack<R>(twiddles[2 * k - 2]), Pack<R>(twiddles[2 * k - 1]));
+  };
+  (to.store(at_to + to_step * j, finish(std::integral_constant<int, j>{})), ...);
+}
+
 template <int radix, bool last, class R, class From, class To>
 void fourier_pass(const FourierStage& stage, const R* twiddles, From from, To to) {
   const std::ptrdiff_t rest = last ? 1 : stage.rest, done = stage.done;
   for (std::ptrdiff_t p = 0; p < rest; ++p, twiddles += 2 * (radix - 1))
-    for (std::ptrdiff_t q = 0; q < done; ++q) {
-      ComplexPack<R> x[radix];
-      unroll<radix>([&](auto j) __attribute__((always_inline)) {
-        x[j] = from.load(q + done * (p + rest * j));
-      });
-      butterfly(x);
-      unroll<radix>([&](auto k) __attribute__((always_inline)) {
-        if constexpr (!last && k > 0)
-          x[k] = turned(x[k], Pack<R>(twiddles[2 * k - 2]), Pack<R>(twiddles[2 * k - 1]));
-        to.store(q + done * (radix * p + k), x[k]);
-      });
-    }
+    for (std::ptrdiff_t q = 0; q < done; ++q)
+      fourier_point<last>(twiddles, from, done * rest, to, done, q + done * p, q + done * radix * p,
+                          std::make_integer_sequence<int, radix>{});
 }
 
 /// A pass of any odd radix; `work` holds 2·radix pairs of packs.
@@ -143,9 +151,9 @@ struct RadixCost {
   int radix;
   double cost;
 };
-inline constexpr RadixCost radix_costs[] = {{16, 2.9}, {12, 2.5}, {10, 2.4}, {9, 2.4},
-                                            {8, 2.0},  {7, 2.3},  {6, 1.9},  {5, 1.8},
-                                            {4, 1.5},  {3, 1.5},  {2, 1.3}};
+inline constexpr RadixCost radix_costs[] = {{16, 3.3}, {12, 2.5}, {10, 2.5}, {9, 2.6},
+                                            {8, 2.1},  {7, 2.3},  {6, 1.7},  {5, 1.8},
+                                            {4, 1.35}, {3, 1.4},  {2, 1.2}};
 /// The cheapest product of radices, large ones last, for n without prime factors beyond 7.
 struct Factorization {
   double cost = 0.0;
