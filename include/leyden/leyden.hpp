@@ -68,6 +68,7 @@
 #include <leyden/electrostatics/mesh/fft_lanes.hpp>
 #include <leyden/electrostatics/mesh/fft_lines.hpp>
 #include <leyden/electrostatics/mesh/spread.hpp>
+#include <leyden/electrostatics/mesh/spread_sites.hpp>
 #include <leyden/electrostatics/mesh/window.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/prolate.hpp>
