@@ -123,7 +123,8 @@ TEST_CASE("mesh transform is the discrete Fourier transform", "[fft]") {
                Size{5, 6, 7}, Size{6, 7, 8}, Size{8, 9, 10}, Size{9, 10, 12}, Size{10, 12, 16},
                Size{12, 16, 18}, Size{16, 5, 20}, Size{7, 8, 32}, Size{18, 20, 6}, Size{32, 15, 3},
                Size{25, 3, 14}, Size{1, 27, 2}, Size{21, 1, 40}, Size{11, 13, 22}, Size{17, 2, 26},
-               Size{22, 33, 1}, Size{2, 19, 37}, Size{48, 3, 35}, Size{3, 64, 24}, Size{3, 2, 128});
+               Size{22, 33, 1}, Size{2, 19, 37}, Size{48, 3, 35}, Size{3, 64, 24}, Size{3, 2, 128},
+               Size{4, 5, 32}, Size{5, 3, 64});
   check_definition<MeshTransform<double>>(n);
   check_definition<MeshTransform<float>>(n);
 }
@@ -135,6 +136,22 @@ TEST_CASE("mesh transforms of other makers are the same", "[fft]") {
   check_definition<FftwMeshTransform<double>>(n);
   check_definition<FftwMeshTransform<float>>(n);
 #endif
+}
+
+TEST_CASE("mesh transform takes the real part of what no real grid has as spectrum", "[fft]") {
+  const Size n = GENERATE(Size{4, 5, 6}, Size{3, 4, 32}, Size{6, 5, 16}, Size{4, 3, 5});
+  MeshTransform<double> ours;
+  EigenMeshTransform<double> theirs;
+  ours.plan(n);
+  theirs.plan(n);
+  RandomStream random(3);
+  Spectrum<double> a(half_count(n));
+  for (auto& x : a) x = {random.normal(), random.normal()};
+  Spectrum<double> b = a;
+  Buffer<double> x(count(n)), y(count(n));
+  ours.backward(a, x);
+  theirs.backward(b, y);
+  CHECK(relative_rms(x, y) < tolerance<double>(n));
 }
 
 TEST_CASE("mesh transform keeps sums of squares", "[fft]") {

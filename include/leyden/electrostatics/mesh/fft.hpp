@@ -132,7 +132,14 @@ class MeshTransform {
 
   std::size_t groups() const;
   std::size_t line_tasks() const;
-  int blocks() const { return (shape_.half() + lanes - 1) / lanes; }
+  // Columns of a plane are calculated in blocks of `lanes`; the last block overlaps the one before.
+  int blocks() const { return (columns_ + lanes - 1) / lanes; }
+  int block_start(int b) const { return std::max(0, std::min(b * lanes, columns_ - lanes)); }
+  // The columns k₂ = 0 and n₂/2 of a plane are transforms of real numbers each: where a block would
+  // hold the last one alone, it rides as the imaginary part of the first.
+  bool last_rides() const { return columns_ < shape_.half(); }
+  void split_first_column(R* plane) const;
+  void join_first_column(R* plane) const;
 
   detail::MeshShape shape_;
   std::array<detail::LineTransform<R>, 3> lines_;
@@ -140,6 +147,7 @@ class MeshTransform {
   // 1, by which a forward transform goes backward.
   std::array<std::vector<std::ptrdiff_t>, 2> rows_, reversed_;
   Buffer<R> half_turns_;  // (cos, sin)(2πk/n₂)/2 for k ≤ n₂/4
+  int columns_ = 0;       // of a plane: n₂/2 + 1, or one less when the last rides
   int group_ = 1;         // planes of a task
   std::size_t line_size_ = 0, work_size_ = 0, plane_size_ = 0;
   mutable Buffer<R> scratch_;

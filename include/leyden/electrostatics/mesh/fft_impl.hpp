@@ -37,6 +37,7 @@ void MeshTransform<R>::plan(std::array<int, 3> n, std::array<int, 3> filled) {
   shape_ = detail::MeshShape(n, filled, "MeshTransform");
   const bool even = n[2] % 2 == 0;
   const int half = shape_.half();
+  columns_ = even && n[2] / 2 % lanes == 0 ? n[2] / 2 : half;
   lines_[0].plan(n[0]);
   lines_[1].plan(n[1]);
   lines_[2].plan(even ? n[2] / 2 : n[2]);
@@ -202,8 +203,9 @@ R* MeshTransform<R>::real_to_half(R* x, R* y, R* work) const {
   const int m = shape_.n[2] / 2;
   const PackedLines<R> z{at}, half{at == x ? y : x};
   const ComplexPack<R> first = z.load(0);
-  half.store(0, {first.re + first.im, Pack<R>(R(0))});
-  half.store(m, {first.re - first.im, Pack<R>(R(0))});
+  const Pack<R> last = first.re - first.im, none(R(0));
+  half.store(0, {first.re + first.im, last_rides() ? last : none});
+  half.store(m, {last, none});
   const Pack<R> h(R(0.5));
   for (int k = 1; 2 * k < m; ++k) {
     const ComplexPack<R> a = z.load(k), b = z.load(m - k);
@@ -238,8 +240,8 @@ R* MeshTransform<R>::half_to_real(R* x, R* y, R* work) const {
     return lines_[2].run(y, x, work);
   }
   const int m = n / 2;
-  const ComplexPack<R> last = half.load(m);
-  z.store(0, {first.re + last.re, first.re - last.re});
+  const Pack<R> last = last_rides() ? first.im : half.load(m).re;
+  z.store(0, {first.re + last, first.re - last});
   const Pack<R> two(R(2));
   for (int k = 1; 2 * k < m; ++k) {
     const ComplexPack<R> a = half.load(k), b = half.load(m - k);
@@ -285,25 +287,67 @@ void MeshTransform<R>::forward_planes(const R* grid, R* spectrum, int first, int
       for (int part = 0; part < 2; ++part) {
         R* at[lanes];
         for (int l = 0; l < lanes; ++l) at[l] = to[l] + b * block + part * lanes;
-        columns_to_rows(result + (2 * b * lanes + part) * lanes, 2, lanes, at, count);
+        columns_to_rows(result + (2 * block_start(b) + part) * lanes, 2, lanes, at, count);
       }
   }
-  for (int i0 = first; i0 < last; ++i0)
+  for (int i0 = first; i0 < last; ++i0) {
+    R* const to = spectrum + std::ptrdiff_t{2} * i0 * n1 * half;
     for (int b = 0; b < blocks(); ++b) {
       R* const from = s.planes + (i0 - first) * plane + b * block;
       std::fill_n(from + std::ptrdiff_t{2} * lanes * used1,
                   std::ptrdiff_t{2} * lanes * (n1 - used1), R(0));
-      const int count = std::min(lanes, half - b * lanes);
-      R* const base = spectrum + 2 * (static_cast<std::ptrdiff_t>(i0) * n1 * half + b * lanes);
-      if (count == lanes) {
-        lines_[1].run(PackedLines<R>{from}, ComplexLines<R>{base, rows_[1].data()}, s.x, s.y,
-                      s.work);
+      const ComplexLines<R> lines{to + 2 * block_start(b), rows_[1].data()};
+      if (columns_ >= lanes) {
+        lines_[1].run(PackedLines<R>{from}, lines, s.x, s.y, s.work);
         continue;
       }
+      // Rows shorter than a pack: what stands out over the end is mended by the next one.
       const PackedLines<R> result{lines_[1].run(from, s.x, s.work)};
       for (int i1 = 0; i1 < n1; ++i1)
-        store_complex(base + std::ptrdiff_t{2} * i1 * half, result.load(i1), count);
+        if (i1 * half + lanes <= n1 * half)
+          lines.store(i1, result.load(i1));
+        else
+          store_complex(to + lines.rows[i1], result.load(i1), std::min(lanes, columns_));
     }
+    if (last_rides()) split_first_column(to);
+  }
+}
+
+template <std::floating_point R>
+void MeshTransform<R>::split_first_column(R* plane) const {
+  // Of c = a + ib the transforms of a and b are (C_k + C*_(−k))/2 and (C_k − C*_(−k))/2i.
+  const int n1 = shape_.n[1];
+  for (int k = 0; 2 * k <= n1; ++k) {
+    R* const x = plane + rows_[1][static_cast<std::size_t>(k)];
+    R* const y = plane + reversed_[1][static_cast<std::size_t>(k)];
+    const R a = x[0], b = x[1], c = y[0], d = y[1], h = R(0.5);
+    R* const last_x = x + 2 * columns_;
+    R* const last_y = y + 2 * columns_;
+    x[0] = y[0] = (a + c) * h;
+    x[1] = (b - d) * h;
+    y[1] = (d - b) * h;
+    last_x[0] = last_y[0] = (b + d) * h;
+    last_x[1] = (c - a) * h;
+    last_y[1] = (a - c) * h;
+  }
+}
+
+template <std::floating_point R>
+void MeshTransform<R>::join_first_column(R* plane) const {
+  // Only the parts A_k + A*_(−k) that become real count, as they do without riding.
+  const int n1 = shape_.n[1];
+  for (int k = 0; 2 * k <= n1; ++k) {
+    R* const x = plane + rows_[1][static_cast<std::size_t>(k)];
+    R* const y = plane + reversed_[1][static_cast<std::size_t>(k)];
+    const R *const last_x = x + 2 * columns_, *const last_y = y + 2 * columns_;
+    const R h = R(0.5);
+    const R a = (x[0] + y[0]) * h, b = (x[1] - y[1]) * h;
+    const R c = (last_x[0] + last_y[0]) * h, d = (last_x[1] - last_y[1]) * h;
+    x[0] = a - d;
+    x[1] = b + c;
+    y[0] = a + d;
+    y[1] = c - b;
+  }
 }
 
 template <std::floating_point R>
@@ -314,20 +358,26 @@ void MeshTransform<R>::backward_planes(R* spectrum, R* grid, int first, int last
   const int used1 = shape_.filled[1], used2 = shape_.filled[2];
   const int rows = (last - first) * used1, step = n2 % 2 == 0 ? 1 : 2;
   const std::ptrdiff_t block = std::ptrdiff_t{2} * lanes * n1, plane = block * blocks();
-  for (int i0 = first; i0 < last; ++i0)
+  for (int i0 = first; i0 < last; ++i0) {
+    R* const from = spectrum + std::ptrdiff_t{2} * i0 * n1 * half;
+    if (last_rides()) join_first_column(from);
     for (int b = 0; b < blocks(); ++b) {
       R* const to = s.planes + (i0 - first) * plane + b * block;
-      const int count = std::min(lanes, half - b * lanes);
-      R* const base = spectrum + 2 * (static_cast<std::ptrdiff_t>(i0) * n1 * half + b * lanes);
-      const ComplexLines<R> reversed{base, reversed_[1].data()};
-      if (count == lanes) {
+      const ComplexLines<R> reversed{from + 2 * block_start(b), reversed_[1].data()};
+      if (columns_ >= lanes) {
         lines_[1].run(reversed, PackedLines<R>{to}, s.x, s.y, s.work);
         continue;
       }
       const PackedLines<R> x{s.x};
-      for (int i1 = 0; i1 < n1; ++i1) x.store(i1, load_complex<R>(base + reversed.rows[i1], count));
+      for (int i1 = 0; i1 < n1; ++i1) {
+        const std::ptrdiff_t at = reversed.rows[i1];
+        x.store(i1, at + 2 * lanes <= std::ptrdiff_t{2} * n1 * half
+                        ? reversed.load(i1)
+                        : load_complex<R>(from + at, std::min(lanes, columns_)));
+      }
       lines_[1].run(x, PackedLines<R>{to}, s.y, s.x, s.work);
     }
+  }
   for (int row = 0; row < rows; row += lanes) {
     const R* from[lanes];
     R* to[lanes];
@@ -340,7 +390,7 @@ void MeshTransform<R>::backward_planes(R* spectrum, R* grid, int first, int last
       for (int part = 0; part < 2; ++part) {
         const R* at[lanes];
         for (int l = 0; l < lanes; ++l) at[l] = from[l] + b * block + part * lanes;
-        rows_to_columns(at, lanes, s.x + (2 * b * lanes + part) * lanes, 2);
+        rows_to_columns(at, lanes, s.x + (2 * block_start(b) + part) * lanes, 2);
       }
     const R* const result = half_to_real(s.x, s.y, s.work);
     columns_to_rows(result, step, used2, to, std::min(lanes, rows - row));

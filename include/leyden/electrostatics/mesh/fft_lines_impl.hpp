@@ -37,7 +37,7 @@ void LineTransform<R>::plan(int n) {
         twiddles_.push_back(static_cast<R>(w.sine));
       }
     root_offsets_.push_back(roots_.size());
-    if (radix > 16 || radix == 11 || radix == 13) {
+    if (radix > 8) {
       for (int j = 0; j < radix; ++j) {
         const Root w = root_of_unity(j, radix);
         roots_.push_back(static_cast<R>(w.cosine));
@@ -69,14 +69,6 @@ void LineTransform<R>::pass(const FourierStage& stage, From from, To to, R* work
       return fourier_pass<7, last>(stage, twiddles, from, to);
     case 8:
       return fourier_pass<8, last>(stage, twiddles, from, to);
-    case 9:
-      return fourier_pass<9, last>(stage, twiddles, from, to);
-    case 10:
-      return fourier_pass<10, last>(stage, twiddles, from, to);
-    case 12:
-      return fourier_pass<12, last>(stage, twiddles, from, to);
-    case 16:
-      return fourier_pass<16, last>(stage, twiddles, from, to);
     default:
       const auto number = static_cast<std::size_t>(&stage - stages_.data());
       return fourier_pass_of_any(stage, twiddles, roots_.data() + root_offsets_[number], from, to,
