@@ -277,7 +277,7 @@ void MeshTransform<R>::forward_planes(const R* grid, R* spectrum, int first, int
       from[l] = grid + (static_cast<std::ptrdiff_t>(first + i0) * n1 + i1) * n2;
       to[l] = s.planes + i0 * plane + std::ptrdiff_t{2} * lanes * i1;
     }
-    rows_to_columns(from, used2, s.x, step);
+    rows_to_columns(from, used2, s.x, step, std::ptrdiff_t{lanes} * n2);
     if (used2 < n2) std::fill_n(s.x + used2 * step * lanes, (n2 - used2) * step * lanes, R(0));
     if (step == 2)
       for (int c = 0; c < used2; ++c) std::fill_n(s.x + (2 * c + 1) * lanes, lanes, R(0));

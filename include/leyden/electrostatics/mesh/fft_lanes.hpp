@@ -127,11 +127,14 @@ LEYDEN_ALWAYS_INLINE void transpose(Several<n, Pack<R>>& t) {
   }
 }
 
-/// The block of `lanes` rows from column c on, to columns, and the way back.
+/// The block of `lanes` rows from column c on, to columns, and the way back. Prefetches what stands
+/// `ahead` of it.
 template <class R, int... l>
 LEYDEN_ALWAYS_INLINE void block_to_columns(const R* const* rows, std::ptrdiff_t c, R* to,
-                                           std::ptrdiff_t step, std::integer_sequence<int, l...>) {
+                                           std::ptrdiff_t step, std::ptrdiff_t ahead,
+                                           std::integer_sequence<int, l...>) {
   constexpr int lanes = Pack<R>::lanes;
+  if (ahead != 0) (__builtin_prefetch(rows[l] + c + ahead), ...);
   Several<lanes, Pack<R>> t{{Pack<R>::load(rows[l] + c)...}};
   transpose<lanes / 2>(t);
   (t.at[l].store(to + (c + l) * step * lanes), ...);
@@ -151,7 +154,8 @@ LEYDEN_ALWAYS_INLINE void block_to_rows(const R* from, std::ptrdiff_t step, std:
 
 /// Reads `columns` numbers of every row; column c becomes the pack at `to + c * step * lanes`.
 template <class R>
-inline void rows_to_columns(const R* const* rows, int columns, R* to, int step) {
+inline void rows_to_columns(const R* const* rows, int columns, R* to, int step,
+                            std::ptrdiff_t ahead = 0) {
   constexpr int lanes = Pack<R>::lanes;
   if (columns < lanes) {
     for (int c = 0; c < columns; ++c)
@@ -160,7 +164,7 @@ inline void rows_to_columns(const R* const* rows, int columns, R* to, int step) 
   }
   // The last block overlaps the one before instead of being cut.
   for (int c = 0; c < columns; c += lanes)
-    block_to_columns(rows, std::min(c, columns - lanes), to, step,
+    block_to_columns(rows, std::min(c, columns - lanes), to, step, ahead,
                      std::make_integer_sequence<int, lanes>{});
 }
 

@@ -35,10 +35,20 @@ struct ComplexLines {
   R* at;
   const std::ptrdiff_t* rows;
   LEYDEN_ALWAYS_INLINE ComplexPack<R> load(std::ptrdiff_t i) const {
+    prefetch(i);
     return load_complex<R>(at + rows[i]);
   }
   LEYDEN_ALWAYS_INLINE void store(std::ptrdiff_t i, ComplexPack<R> x) const {
+    prefetch(i);
     store_complex(at + rows[i], x);
+  }
+
+ private:
+  // The next lines stand beside these, and no machine foresees so many streams.
+  LEYDEN_ALWAYS_INLINE void prefetch(std::ptrdiff_t i) const {
+    const R* const next = at + rows[i] + 2 * Pack<R>::lanes;
+    __builtin_prefetch(next, 1);
+    if constexpr (sizeof(Pack<R>) >= 64) __builtin_prefetch(next + Pack<R>::lanes, 1);
   }
 };
 
