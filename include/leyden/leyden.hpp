@@ -42,6 +42,7 @@
 #include <leyden/core/dual.hpp>
 #include <leyden/core/error.hpp>
 #include <leyden/core/pack.hpp>
+#include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/parallel.hpp>
 #include <leyden/core/parameters.hpp>
 #include <leyden/core/random.hpp>
@@ -82,6 +83,11 @@
 #include <leyden/electrostatics/reference.hpp>
 #include <leyden/electrostatics/reference_moments.hpp>
 #include <leyden/electrostatics/reference_pairs.hpp>
+#include <leyden/electrostatics/short_range.hpp>
+#include <leyden/electrostatics/short_range_features.hpp>
+#include <leyden/electrostatics/short_range_kernels.hpp>
+#include <leyden/electrostatics/short_range_neighbors.hpp>
+#include <leyden/electrostatics/short_range_radial.hpp>
 #include <leyden/electrostatics/splitting.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 #include <leyden/equivariant/channel_products.hpp>

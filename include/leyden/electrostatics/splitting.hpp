@@ -3,7 +3,6 @@
 
 #include <leyden/core/dual.hpp>
 #include <leyden/core/error.hpp>
-#include <leyden/electrostatics/gaussian_kernel.hpp>
 #include <leyden/electrostatics/prolate.hpp>
 
 #include <array>
@@ -99,6 +98,24 @@ std::array<double, Count> spherical_bessel_ratios(double z) {
     out[static_cast<std::size_t>(n)] = (2 * n + 3) * out[static_cast<std::size_t>(n + 1)] -
                                        z2 * out[static_cast<std::size_t>(n + 2)];
   return out;
+}
+
+// B_n of erf(g r)/r, n = 0 … 6: (2g/√π) (2g²)ⁿ F_n(g²r²) with the Boys functions F_n, of which the
+// highest has a series of positive terms and the others follow downward; far out upward from erf.
+inline double gaussian_radial(int n, double g, double r) {
+  constexpr int top = 6;
+  const double t = g * g * r * r, e = std::exp(-t);
+  double boys;
+  if (t < 2.0) {
+    boys = 1;
+    for (int k = 24; k >= 1; --k) boys = 1 + boys * 2 * t / (2 * (k + top) + 1);
+    boys *= e / (2 * top + 1);
+    for (int k = top - 1; k >= n; --k) boys = (2 * t * boys + e) / (2 * k + 1);
+  } else {
+    boys = 0.5 / std::numbers::inv_sqrtpi_v<double> * std::erf(g * r) / (g * r);
+    for (int k = 0; k < n; ++k) boys = ((2 * k + 1) * boys - e) / (2 * t);
+  }
+  return 2 * g * std::numbers::inv_sqrtpi_v<double> * std::pow(2 * g * g, n) * boys;
 }
 
 // Coefficients of Σ a_k v^k, v in [−1, 1], through the function's values at Chebyshev nodes.
@@ -252,18 +269,7 @@ T Splitting::factor(T k2) const {
 inline double Splitting::long_range(int n, double r) const {
   LEYDEN_EXPECTS(n >= 0 && n <= 6 && r >= 0);
   const auto at = static_cast<std::size_t>(n);
-  if (kind_ == Kind::gaussian) {
-    const double a = parameter_, t = a * a * r * r;
-    double boys;
-    if (t < detail::boys_switch) {
-      boys = detail::boys_near<7>(t)[at];
-    } else {
-      const double e = std::exp(-t);
-      boys = 0.5 / std::numbers::inv_sqrtpi_v<double> * std::erf(a * r) / (a * r);
-      for (int k = 0; k < n; ++k) boys = ((2 * k + 1) * boys - e) / (2 * t);
-    }
-    return 2 * a * std::numbers::inv_sqrtpi_v<double> * std::pow(2 * a * a, n) * boys;
-  }
+  if (kind_ == Kind::gaussian) return detail::gaussian_radial(n, parameter_, r);
   if (r >= cutoff_) {
     double b = 1 / r;
     for (int k = 0; k < n; ++k) b *= (2 * k + 1) / (r * r);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/electrostatics/concepts.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/short_range_neighbors.hpp>
+#include <leyden/electrostatics/short_range_radial.hpp>
+
+#include <array>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace leyden::inline LEYDEN_ABI {
+
+struct ShortRangeOptions {
+  /// Relative accuracy of radial functions: of the fits, and of what is neglected beyond the
+  /// cutoff. Bounded below by the rounding of the number type.
+  double accuracy = 1e-9;
+  /// Å. 0: that of the splitting, where it has one (prolate), and the distance at which erfc(αr) is
+  /// `accuracy` for a Gaussian splitting.
+  double cutoff = 0.0;
+  /// Whether the own-atom terms of the sum of both parts are those of K or zero.
+  SelfInteraction self = SelfInteraction::included;
+  /// Å. With a skin the list of neighbours is kept while no atom has moved more than half of it and
+  /// the cell is the same.
+  double skin = 0.0;
+  /// From the second application of a plan on, its radial functions are kept, if they take no more
+  /// than this many bytes.
+  double memory = 1.0e9;
+};
+
+/// The short-ranged part of the Coulomb interaction of Gaussian multipoles, C (erf(g_ij r)/r −
+/// L(r)) with g_ij = 1/√(2(σ_i² + σ_j²)) and L that of a Splitting, summed over all pairs closer
+/// than the cutoff, periodic images included. With the long-range part of point multipoles (Fourier
+/// transform (4π/k²) f(k), whatever the widths) it makes K.
+///
+/// The own-atom terms are those of K (zero when SelfInteraction::excluded) minus those of the
+/// long-range part, B_l of L at r = 0.
+///
+/// Cost: neighbours in packs of one pair of widths, radial functions as polynomials in r²; no
+/// exponentials, error functions or table look-ups. Deterministic: every atom sums over its own
+/// neighbours. Widths may be zero (points), but only with SelfInteraction::excluded.
+class ShortRange {
+ public:
+  static constexpr std::string_view name = "short_range";
+  static constexpr BoundarySupport boundaries{true, true, true};
+
+  template <Number T>
+  struct Plan;
+
+  /// @throws ModelError for options that make no sense.
+  explicit ShortRange(Splitting splitting, ShortRangeOptions options = {});
+
+  const Splitting& splitting() const { return splitting_; }
+  const ShortRangeOptions& options() const { return options_; }
+  double cutoff() const { return cutoff_; }  ///< Å
+
+  /// The total charge is not looked at. @throws ModelError when two Gaussians are so wide that they
+  /// still overlap at the cutoff, for points with own-atom terms and for more than 64 different
+  /// widths. @throws InputError for widths that are negative and for bad positions or cells.
+  template <Number T>
+  void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
+            Plan<T>& plan) const;
+
+  /// v = S p; (n·size) each, may be the same memory.
+  template <Number T>
+  void apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+             std::type_identity_t<std::span<T>> v) const;
+
+  /// v += S p; not the same memory.
+  template <Number T>
+  void add_potential(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                     std::type_identity_t<std::span<T>> v) const;
+
+  /// Adds factor · ∂(aᵀSb)/∂(positions, strain).
+  template <Number T>
+  void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
+                         std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
+                         GeometryGradient<T>& gradient) const;
+
+  /// ½ pᵀSp, and adds factor times its derivative with respect to (positions, strain), in one pass.
+  template <Number T>
+  T energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+           std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+
+  /// S, row-major (n·size)², column by column.
+  template <Number T>
+  void assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<T>>> matrix) const;
+
+  /// Adds to out[(w·n + i)·size + lm] the short-ranged part of the potential of p averaged with a
+  /// unit Gaussian of width w at atom i, and of its derivatives; own-atom terms as `shape` says.
+  /// @throws ModelError when a feature is so wide that it overlaps a source at the cutoff.
+  template <Number T>
+  void add_features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                    const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+
+  /// As add_features, but sets.
+  template <Number T>
+  void features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+
+  /// Adds ∂(cotangent·features)/∂p to p_bar.
+  template <Number T>
+  void features_transpose(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                          const PotentialFeatures& shape,
+                          std::type_identity_t<std::span<T>> p_bar) const;
+
+  /// Adds factor · ∂(cotangent·features)/∂(positions, strain).
+  template <Number T>
+  void feature_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
+                        std::type_identity_t<std::span<const T>> p, const PotentialFeatures& shape,
+                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+
+ private:
+  template <Number T>
+  void plan_features(const Plan<T>& plan, const PotentialFeatures& shape) const;
+
+  Splitting splitting_;
+  ShortRangeOptions options_;
+  double cutoff_ = 0;
+};
+
+/// What depends on geometry and widths alone. One thread at a time.
+template <Number T>
+struct ShortRange::Plan {
+  using number_type = T;
+  using R = RealOf<T>;
+  int n_atoms = 0;
+  int l_max = 0;
+  std::vector<double> widths;   // (n)
+  std::vector<double> classes;  // the different widths, ascending
+  std::vector<int> atom_class;  // (n)
+  detail::PackedNeighbors neighbors;
+  Buffer<Vector3<T>> image_positions;  // (images)
+
+  // What the list and the tables were made for.
+  std::vector<Vector3<double>> built_positions;
+  Matrix3<double> built_cell{};
+  std::array<bool, 3> built_periodic{};
+  double built_reach = -1, table_accuracy = -1;
+  std::vector<double> table_classes;
+  int table_orders = 0;
+  bool cut = false;                            // some neighbours are beyond the cutoff
+  std::vector<detail::RadialTable<R>> tables;  // (receiver class, sender class)
+
+  // Of the last features.
+  struct Features {
+    std::vector<double> widths, classes;
+    int orders = 0;
+    std::vector<detail::RadialTable<R>> tables;  // (width, sender class)
+  };
+  mutable Features features;
+
+  // Scratch.
+  mutable Buffer<R> records, record_tangents;  // (images, stride): position and multipoles
+  mutable std::vector<T> cartesian[2];         // (n, components)
+  mutable std::vector<T> result;
+  mutable Buffer<Pack<T>> radial;  // (packs, 2 l_max + 1)
+  mutable int applications = 0;
+  mutable std::array<std::vector<T>, 2> assembly;
+  std::vector<Vector3<double>> positions;  // (n) values
+};
+
+}  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/electrostatics/short_range_impl.hpp>

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/core/pack_lanes.hpp>
+#include <leyden/electrostatics/direct_pairs.hpp>
+#include <leyden/electrostatics/short_range.hpp>
+
+#include <array>
+
+// Sums over the packed neighbours of short_range_neighbors.hpp. Images stand in memory as rows of
+// position and multipoles, whole groups of four numbers.
+namespace leyden::inline LEYDEN_ABI::detail {
+
+inline constexpr int record_stride(int l, int vectors) {
+  return (3 + vectors * cartesian_size(l) + 3) / 4 * 4;
+}
+
+// p as Cartesian components of degree l: [atom][q, x, y, z, xx … yz]; zero beyond l_max.
+template <Number T>
+void cartesian_multipoles(std::span<const T> p, int l_max, int l, int n, std::vector<T>& out) {
+  using R = RealOf<T>;
+  const auto from_size = static_cast<std::size_t>(multipole_size(l_max));
+  const auto size = static_cast<std::size_t>(cartesian_size(l));
+  out.assign(static_cast<std::size_t>(n) * size, T(0));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+    const T* from = p.data() + i * from_size;
+    T* to = out.data() + i * size;
+    to[0] = from[0];
+    if (l == 0) continue;
+    for (std::size_t lm = 1; lm < std::min<std::size_t>(from_size, 4); ++lm)
+      to[1 + cartesian_of_coefficient[lm]] = from[lm];
+    if (l == 1 || from_size < 9) continue;
+    for (std::size_t c = 0; c < 6; ++c)
+      for (std::size_t m = 0; m < 5; ++m)
+        to[4 + c] += from[4 + m] * static_cast<R>(quadrupole_tensor[c][m]);
+  }
+}
+
+template <int L, int Vectors, Number T>
+void fill_records(const ShortRange::Plan<T>& plan) {
+  using R = RealOf<T>;
+  constexpr int stride = record_stride(L, Vectors), size = cartesian_size(L);
+  const auto images = static_cast<std::size_t>(plan.neighbors.n_images());
+  const auto fill = [&](Buffer<R>& records, const auto& part) {
+    records.resize(images * stride);
+    for (std::size_t k = 0; k < images; ++k) {
+      R* to = records.data() + k * stride;
+      for (int c = 0; c < 3; ++c) to[c] = part(plan.image_positions[k][c]);
+      const int atom = plan.neighbors.atom_of_image(static_cast<int>(k));
+      for (int v = 0; v < Vectors; ++v) {
+        const T* from = plan.cartesian[v].data() + atom * size;
+        for (int c = 0; c < size; ++c) to[3 + v * size + c] = part(from[c]);
+      }
+      for (int c = 3 + Vectors * size; c < stride; ++c) to[c] = R(0);
+    }
+  };
+  fill(plan.records, [](const T& x) { return value_of(x); });
+  if constexpr (is_dual_v<T>) fill(plan.record_tangents, [](const T& x) { return x.tangent; });
+}
+
+template <int Stride, Number T>
+LEYDEN_ALWAYS_INLINE void load_record(const ShortRange::Plan<T>& plan, const int* index,
+                                      Pack<T>* out) {
+  using R = RealOf<T>;
+  for (int c = 0; c < Stride; c += 4) {
+    if constexpr (is_dual_v<T>) {
+      Pack<R> value[4], tangent[4];
+      load_rows<Stride>(plan.records.data() + c, index, value);
+      load_rows<Stride>(plan.record_tangents.data() + c, index, tangent);
+      for (int k = 0; k < 4; ++k) out[c + k] = Pack<T>(value[k], tangent[k]);
+    } else {
+      load_rows<Stride>(plan.records.data() + c, index, out + c);
+    }
+  }
+}
+
+// A number of a record in all lanes.
+template <int Stride, Number T>
+LEYDEN_ALWAYS_INLINE Pack<T> uniform_record(const ShortRange::Plan<T>& plan, int image, int c) {
+  const auto at = static_cast<std::size_t>(image) * Stride + static_cast<std::size_t>(c);
+  if constexpr (is_dual_v<T>) {
+    return Pack<T>(T(plan.records[at], plan.record_tangents[at]));
+  } else {
+    return Pack<T>(plan.records[at]);
+  }
+}
+
+// 1 in the first `count` lanes.
+template <class R>
+LEYDEN_ALWAYS_INLINE Pack<R> first_lanes(int count) {
+  constexpr int lanes = Pack<R>::lanes;
+  static constexpr auto ones = [] {
+    std::array<R, 2 * lanes> a{};
+    for (std::size_t i = 0; i < lanes; ++i) a[i] = R(1);
+    return a;
+  }();
+  return Pack<R>::load(ones.data() + lanes - count);
+}
+
+template <Number T>
+LEYDEN_ALWAYS_INLINE Pack<T> squared_length(const Pack<T>* r) {
+  return fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
+}
+
+// Visits rows and, in them, packs of neighbours: begin(row, image), then
+// visit(run, index, lanes in use (all: lanes), r, record), end(row).
+template <int L, int Vectors, Number T, class Begin, class Visit, class End>
+LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRange::Plan<T>& plan,
+                                                 const Begin& begin, const Visit& visit,
+                                                 const End& end) {
+  constexpr int stride = record_stride(L, Vectors), lanes = Pack<T>::lanes;
+  const int* index = plan.neighbors.index();
+  for (int row = 0; row < plan.neighbors.n_rows(); ++row) {
+    const int image = plan.neighbors.row_image(row);
+    const Pack<T> x = uniform_record<stride>(plan, image, 0);
+    const Pack<T> y = uniform_record<stride>(plan, image, 1);
+    const Pack<T> z = uniform_record<stride>(plan, image, 2);
+    begin(row, image);
+    for (const NeighborRun& run : plan.neighbors.runs(row)) {
+      const int stop = run.first + run.count;
+      for (int at = run.first; at < stop; at += lanes) {
+        Pack<T> record[stride];
+        load_record<stride>(plan, index + at, record);
+        if (stop - at < lanes) {  // the last lanes repeat a neighbour, and carry nothing
+          const Pack<RealOf<T>> mask = first_lanes<RealOf<T>>(stop - at);
+          for (int c = 3; c < 3 + Vectors * cartesian_size(L); ++c) record[c] = record[c] * mask;
+        }
+        const Pack<T> r[3] = {x - record[0], y - record[1], z - record[2]};
+        visit(run, at, r, record + 3);
+      }
+    }
+    end(row);
+  }
+}
+
+template <int First, int Last, Number T>
+LEYDEN_ALWAYS_INLINE void cut_radial(const ShortRange::Plan<T>& plan,
+                                     const RadialTable<RealOf<T>>& table, int orders, double cutoff,
+                                     Pack<T> r2, Pack<T>* b) {
+  using R = RealOf<T>;
+  radial_functions<First, Last>(table, orders, r2, b);
+  if (!plan.cut) return;
+  const Pack<R> limit(static_cast<R>(cutoff * cutoff)), zero;
+  for (int n = First; n <= Last; ++n) {
+    if constexpr (is_dual_v<T>) {
+      b[n] = Pack<T>(select_less(r2.value, limit, b[n].value, zero),
+                     select_less(r2.value, limit, b[n].tangent, zero));
+    } else {
+      b[n] = select_less(r2, limit, b[n], zero);
+    }
+  }
+}
+
+// Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L.
+// table(receiver class, sender class); store(atom, v as Cartesian sums). With `keep` = 1 the radial
+// functions are written to plan.radial, with 2 they are read from there.
+template <int L, int Keep, Number T, class Table, class Store>
+void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+                           const Table& table, const Store& store) {
+  constexpr int size = cartesian_size(L), functions = 2 * L + 1, lanes = Pack<T>::lanes;
+  fill_records<L, 1, T>(plan);
+  Pack<T> v[size];
+  int receiver = 0;
+  for_each_neighbor_pack<L, 1, T>(
+      plan,
+      [&](int row, int) {
+        receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
+        for (auto& x : v) x = Pack<T>();
+      },
+      [&](const NeighborRun& run, int at, const Pack<T>* r, const Pack<T>* source) {
+        Pack<T> radial[functions];
+        Pack<T>* kept = plan.radial.data() + (at / lanes) * functions;
+        if constexpr (Keep == 2) {
+          for (int n = 0; n < functions; ++n) radial[n] = kept[n];
+        } else {
+          cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
+                                       squared_length<T>(r), radial);
+        }
+        if constexpr (Keep == 1)
+          for (int n = 0; n < functions; ++n) kept[n] = radial[n];
+        pair_potential<L, T>(r, radial, source, v);
+      },
+      [&](int row) {
+        std::array<T, size> sums;
+        for (int c = 0; c < size; ++c) sums[static_cast<std::size_t>(c)] = sum_lanes(v[c]);
+        store(plan.neighbors.row_atom(row), sums);
+      });
+}
+
+// ½ Σ r g over directed pairs is Σ over pairs.
+template <Number T>
+void add_half_strain(const Pack<T>* strain, T factor, GeometryGradient<T>& gradient) {
+  const T half = factor * RealOf<T>(0.5);
+  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += half * sum_lanes(strain[c]);
+}
+
+// Adds factor · ∂(aᵀSb) with a, b = plan.cartesian[0], [1]. forward(receiver class, sender class)
+// is the table of a at the receiver and b at the sender, backward that of b at the receiver and a
+// at the sender.
+template <int L, bool Symmetric, Number T, class Forward, class Backward>
+void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+                          const Forward& forward, const Backward& backward, T factor,
+                          GeometryGradient<T>& gradient) {
+  constexpr int size = cartesian_size(L), functions = 2 * L + 2;
+  constexpr int stride = record_stride(L, 2);
+  fill_records<L, 2, T>(plan);
+  Pack<T> strain[9] = {}, sum[3], a[size], b[size];
+  const Pack<T> none[size] = {};
+  int receiver = 0;
+  for_each_neighbor_pack<L, 2, T>(
+      plan,
+      [&](int row, int image) {
+        receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
+        for (auto& x : sum) x = Pack<T>();
+        for (int c = 0; c < size; ++c) {
+          a[c] = uniform_record<stride>(plan, image, 3 + c);
+          b[c] = uniform_record<stride>(plan, image, 3 + size + c);
+        }
+      },
+      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source) {
+        const Pack<T> r2 = squared_length<T>(r);
+        Pack<T> radial[functions];
+        PairGradient<T> pair;
+        cut_radial<1, functions - 1>(plan, forward(receiver, run.sender_class), orders, cutoff, r2,
+                                     radial);
+        if constexpr (Symmetric) {
+          pair = pair_gradient<L, T>(r, radial, a, b, source, source + size);
+        } else {
+          pair = pair_gradient<L, T>(r, radial, a, none, none, source + size);
+          cut_radial<1, functions - 1>(plan, backward(receiver, run.sender_class), orders, cutoff,
+                                       r2, radial);
+          const PairGradient<T> other = pair_gradient<L, T>(r, radial, none, b, source, none);
+          for (int c = 0; c < 3; ++c) pair.g[c] += other.g[c];
+        }
+        for (int c = 0; c < 3; ++c) {
+          sum[c] += pair.g[c];
+          for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], pair.g[c], strain[3 * d + c]);
+        }
+      },
+      [&](int row) {
+        auto& to = gradient.positions[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
+        for (int c = 0; c < 3; ++c) to[c] += factor * sum_lanes(sum[c]);
+      });
+  add_half_strain(strain, factor, gradient);
+}
+
+// ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
+template <int L, Number T, class Table>
+T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders, const Table& table,
+                     T factor, GeometryGradient<T>& gradient) {
+  using R = RealOf<T>;
+  constexpr int size = cartesian_size(L), functions = 2 * L + 2;
+  constexpr int stride = record_stride(L, 1);
+  fill_records<L, 1, T>(plan);
+  Pack<T> strain[9] = {}, sum[3], v[size], p[size];
+  T energy(0);
+  int receiver = 0;
+  for_each_neighbor_pack<L, 1, T>(
+      plan,
+      [&](int row, int image) {
+        receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
+        for (auto& x : sum) x = Pack<T>();
+        for (auto& x : v) x = Pack<T>();
+        for (int c = 0; c < size; ++c) p[c] = uniform_record<stride>(plan, image, 3 + c);
+      },
+      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source) {
+        Pack<T> radial[functions];
+        cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
+                                     squared_length<T>(r), radial);
+        if constexpr (L == 0) {
+          // Forces of a pair lie along r; factors of q_i wait for the end of the row or the sum.
+          v[0] = fma(radial[0], source[0], v[0]);
+          const Pack<T> f = radial[1] * source[0] * p[0];
+          const Pack<T> g[3] = {f * r[0], f * r[1], f * r[2]};
+          for (int c = 0; c < 3; ++c) sum[c] -= g[c];
+          int k = 0;
+          for (int c = 0; c < 3; ++c)
+            for (int d = c; d < 3; ++d, ++k) strain[k] = fma(r[c], g[d], strain[k]);
+        } else {
+          pair_potential<L, T>(r, radial, source, v);
+          // ½ aᵀSb with a = b is half of both orders: one order.
+          Pack<T> g[3];
+          if constexpr (L == 2) {
+            add_quadrupole_gradient<T>(r, radial, p, source, g);
+          } else {
+            const Pack<T> none[size] = {};
+            const PairGradient<T> pair = pair_gradient<L, T>(r, radial, p, none, none, source);
+            for (int c = 0; c < 3; ++c) g[c] = pair.g[c];
+          }
+          for (int c = 0; c < 3; ++c) {
+            sum[c] += g[c];
+            for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], g[c], strain[3 * d + c]);
+          }
+        }
+      },
+      [&](int row) {
+        const int atom = plan.neighbors.row_atom(row);
+        const T* own = plan.cartesian[0].data() + atom * size;
+        for (int c = 0; c < size; ++c)
+          energy +=
+              own[c] * sum_lanes(v[c]) *
+              (c < 4 ? R(1)
+                     : static_cast<R>(
+                           second_derivative_weight[static_cast<std::size_t>(c < 4 ? 0 : c - 4)]));
+        auto& to = gradient.positions[static_cast<std::size_t>(atom)];
+        for (int c = 0; c < 3; ++c) to[c] += factor * sum_lanes(sum[c]);
+      });
+  if constexpr (L == 0) {
+    const Pack<T> six[6] = {strain[0], strain[1], strain[2], strain[3], strain[4], strain[5]};
+    constexpr int place[9] = {0, 1, 2, 1, 3, 4, 2, 4, 5};
+    for (int c = 0; c < 9; ++c) strain[c] = -six[place[c]];
+  }
+  add_half_strain(strain, factor, gradient);
+  return energy * R(0.5);
+}
+
+}  // namespace leyden::inline LEYDEN_ABI::detail
