@@ -53,15 +53,55 @@ TEST_CASE("radial functions of two Gaussians are accurate at every distance") {
     worst_float = std::max(worst_float, kernel_error<float>(t));
     worst_six = std::max(worst_six, kernel_error<double, 6>(t));
   }
-  worst = std::max({worst, kernel_error<double>(detail::boys_switch * (1 - 1e-15)),
-                    kernel_error<double>(detail::boys_switch), kernel_error<double>(1e6)});
+  for (const int count : {2, 4, 6}) {
+    const double at = detail::boys_switch(count);
+    worst = std::max({worst, kernel_error<double>(at * (1 - 1e-15)), kernel_error<double>(at)});
+    worst_six = std::max(
+        {worst_six, kernel_error<double, 6>(at * (1 - 1e-15)), kernel_error<double, 6>(at)});
+  }
+  worst = std::max(worst, kernel_error<double>(1e6));
   INFO("double " << worst << ", float " << worst_float << ", up to B_5 " << worst_six);
-  // Relative, all of B_0 … B_3. The vector erf is exact to 7.6e-15, and the recursion from there
-  // multiplies that by 15/(2T)³ F_0/F_3 = 5 at the switch.
-  CHECK(worst < 5e-14);
-  CHECK(worst_float < 2e-5);
+  // Relative, all of B_0 … B_3. erf is exact to 5e-16 (float: 3e-7), and the recursion from there
+  // multiplies that by 15/(2T)³ F_0/F_3 = 14 at the switch.
+  CHECK(worst < 3e-14);
+  CHECK(worst_float < 1e-5);
   // And 945/(2T)⁵ F_0/F_5 = 60 at the switch for B_5.
-  CHECK(worst_six < 5e-13);
+  CHECK(worst_six < 5e-14);
+}
+
+TEST_CASE("radial functions of distant Gaussians and of points are accurate where they are used") {
+  const auto error = [](auto range, auto count, double t) {
+    Pack<double> b[count()];
+    const double r2 = 4 * t;
+    detail::pair_radial<range(), count()>(detail::WidthPair<double>(Pack<double>(0.25)),
+                                          Pack<double>(r2), b);
+    const auto f = boys_reference(static_cast<long double>(r2) / 4);
+    long double factor = std::numbers::inv_sqrtpi_v<long double>;
+    double worst = 0;
+    for (std::size_t n = 0; n < count(); ++n, factor /= 2)
+      worst = std::max(worst, static_cast<double>(std::abs(
+                                  static_cast<long double>(b[n].lane(0)) / (factor * f[n]) - 1)));
+    return worst;
+  };
+  using detail::PairRange;
+  const auto check = [&](auto count, double tolerance) {
+    double distant = 0, points = 0;
+    for (double t = detail::distant_beyond; t < 1e4; t *= 1.01)
+      distant = std::max(distant,
+                         error(std::integral_constant<PairRange, PairRange::distant>(), count, t));
+    for (double t = detail::points_beyond<double>(count()); t < 1e4; t *= 1.01)
+      points =
+          std::max(points, error(std::integral_constant<PairRange, PairRange::points>(), count, t));
+    INFO(count() << " functions: distant " << distant << ", points " << points);
+    CHECK(distant < tolerance);
+    CHECK(points < tolerance);
+  };
+  // The erfc of distant pairs is exact to 1e-15; B_1 has an exponential that is right to 1e-12 of
+  // itself, 5e-3. What points leave out is below 1e-14 by the choice of the bounds.
+  check(std::integral_constant<std::size_t, 2>(), 1e-14);
+  check(std::integral_constant<std::size_t, 4>(), 1e-14);
+  // B_5: the recursion multiplies the rounding of erf by 945/(2T)^5 F_0/F_5 = 20 at T = 6.25.
+  check(std::integral_constant<std::size_t, 6>(), 3e-14);
 }
 
 TEST_CASE("Direct: derivatives by adjoint, duals and differences agree") {
@@ -197,4 +237,116 @@ TEST_CASE("Direct: what it does not serve is refused") {
   CHECK_THROWS_AS(Direct().plan(s.geometry, SourceShape{0, bad}, 0.0, plan), InputError);
   bad.pop_back();
   CHECK_THROWS_AS(Direct().plan(s.geometry, SourceShape{0, bad}, 0.0, plan), ModelError);
+}
+
+namespace {
+
+// A drop of 400 atoms, 28 Å wide: near, distant and far pairs, several tiles. One of `widths` each.
+System drop(const std::vector<double>& widths) {
+  System s;
+  RandomStream random(4);
+  for (std::size_t i = 0; i < 400; ++i) {
+    s.geometry.positions.push_back(
+        {{random.uniform(0, 28), random.uniform(0, 28), random.uniform(0, 28)}});
+    s.widths.push_back(widths[i % widths.size()]);
+  }
+  return s;
+}
+
+// ½ pᵀKp of charges without own-atom terms, pair by pair, in long double.
+long double pair_sum(const System& s, const std::vector<double>& q) {
+  long double sum = 0;
+  for (std::size_t i = 0; i < q.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      long double r2 = 0;
+      for (int c = 0; c < 3; ++c) {
+        const long double d = static_cast<long double>(s.geometry.positions[i][c]) -
+                              static_cast<long double>(s.geometry.positions[j][c]);
+        r2 += d * d;
+      }
+      const auto wi = static_cast<long double>(s.widths[i]),
+                 wj = static_cast<long double>(s.widths[j]);
+      const long double r = std::sqrt(r2), w = std::sqrt(2 * (wi * wi + wj * wj));
+      sum += static_cast<long double>(q[i]) * static_cast<long double>(q[j]) / r *
+             (w > 0 ? std::erf(r / w) : 1.0L);
+    }
+  return sum * static_cast<long double>(units::coulomb);
+}
+
+std::vector<double> many_widths(bool points) {
+  std::vector<double> widths;
+  for (int k = 0; k < 23; ++k) widths.push_back(0.5 + 0.03 * k);
+  if (points) widths[5] = widths[11] = 0;
+  return widths;
+}
+
+}  // namespace
+
+TEST_CASE("Direct: energies of large molecules are those of the pairs") {
+  const Direct solver(SelfInteraction::excluded);
+  for (const auto& widths : {std::vector<double>{1.0},
+                             {0.0},
+                             {0.0, 0.6, 1.1},
+                             {0.2, 0.9},
+                             many_widths(false),
+                             many_widths(true)}) {
+    const System s = drop(widths);
+    const auto q = random_numbers(s.widths.size(), 41);
+    Direct::Plan<double> plan;
+    solver.plan(s.geometry, s.source(0), 0.0, plan);
+    GeometryGradient<double> gradient;
+    gradient.reset(q.size());
+    const double energy = solver.energy(plan, q, 1.0, gradient);
+    // 8e4 terms of up to 10 eV, each right to 1e-14, that cancel to some 1e2 eV
+    CHECK(std::abs(energy - static_cast<double>(pair_sum(s, q))) < 1e-10);
+  }
+}
+
+TEST_CASE("Direct: energy in one pass agrees with potential and bilinear gradient") {
+  for (const auto& widths :
+       {std::vector<double>{0.4, 1.0}, many_widths(false), std::vector<double>{0.0, 0.7}})
+    for (const int l_max : {0, 1, 2}) {
+      const bool points = widths[0] == 0;
+      const System s = drop(widths);
+      const auto self = points ? SelfInteraction::excluded : SelfInteraction::included;
+      const Direct solver(self), computing(self, 0);
+      const auto p = random_numbers(coefficients(s, l_max), 42);
+      const auto copy = p;
+      Direct::Plan<double> plan;
+      solver.plan(s.geometry, s.source(l_max), 0.0, plan);
+      GeometryGradient<double> one, two;
+      one.reset(s.widths.size());
+      two.reset(s.widths.size());
+      const double energy = solver.energy(plan, p, 1.5, one);
+      std::vector<double> v(p.size()), again(p.size());
+      solver.apply(plan, p, v);
+      CHECK(plan.stored);
+      computing.plan(s.geometry, s.source(l_max), 0.0, plan);
+      computing.apply(plan, p, again);
+      CHECK_FALSE(plan.stored);
+      double scale = 1;
+      for (const double x : v) scale = std::max(scale, std::abs(x));
+      CHECK(deviation(again, v) < 1e-13);
+      // Sums of 8e4 terms; close quadrupoles make large ones.
+      CHECK(std::abs(energy - 0.5 * inner(p, v)) < 1e-11 * scale);
+      solver.bilinear_gradient(plan, p, copy, 0.75, two);
+      std::vector<double> a, b;
+      for (std::size_t i = 0; i < s.widths.size(); ++i)
+        for (int c = 0; c < 3; ++c) {
+          a.push_back(one.positions[i][c]);
+          b.push_back(two.positions[i][c]);
+        }
+      a.insert(a.end(), one.strain.data.begin(), one.strain.data.end());
+      b.insert(b.end(), two.strain.data.begin(), two.strain.data.end());
+      CHECK(deviation(a, b) < 1e-12);
+    }
+}
+
+TEST_CASE("Direct: points obey the laws") {
+  System s = random_system(false);
+  for (std::size_t i = 0; i < s.widths.size(); i += 2) s.widths[i] = 0;
+  s.geometry.positions[4][1] += 1.0;  // points 0.3 Å apart have no accurate differences
+  const Direct solver(SelfInteraction::excluded);
+  for (const int l_max : {0, 1}) check_bilinear_laws(solver, s, l_max, 10);
+  check_feature_laws(solver, s, 1, 1);
 }

@@ -2,48 +2,45 @@
 #pragma once
 
 #include <leyden/electrostatics/concepts.hpp>
+#include <leyden/electrostatics/direct_plan.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 
-#include <array>
+#include <cstddef>
 #include <type_traits>
-#include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// Gaussian multipoles in open space, by exact pair sums: O(n²), no parameters.
+/// Gaussian multipoles in open space, by exact pair sums: O(n²), no parameters. Widths of zero
+/// (points) are legal when SelfInteraction::excluded; points that coincide give no finite result.
 ///
-/// The radial functions of all pairs are kept in the plan, so `apply` is multiply-add; memory
-/// 8 B · n²/2 per radial function (two for charges, four with dipoles, six with quadrupoles).
+/// Atoms are sorted into packs that lie close together, so that most packs see only atoms so far
+/// away that Gaussians are points. Radial functions are computed as they are needed; `apply`, which
+/// self-consistency calls many times, keeps them in the plan from its first call on while they take
+/// no more than `memory` bytes (8 B · n²/2 for each of one radial function for charges, three with
+/// dipoles, five with quadrupoles): larger ones would come from memory no faster than they are
+/// computed.
 class Direct {
  public:
   static constexpr std::string_view name = "direct";
   static constexpr BoundarySupport boundaries{true, false, false};
 
-  explicit Direct(SelfInteraction self = SelfInteraction::included) : self_(self) {}
+  explicit Direct(SelfInteraction self = SelfInteraction::included,
+                  std::size_t memory = std::size_t(32) << 20)
+      : self_(self), memory_(memory) {}
 
   template <Number T>
-  struct Plan {
-    using number_type = T;
-    int n_atoms = 0;
-    int l_max = 0;
-    int packs = 0;                                   // of atoms
-    std::vector<double> widths;                      // (n)
-    std::vector<Vector3<T>> positions;               // (n)
-    std::vector<int> slot_atom;                      // (packs · lanes)
-    Buffer<Pack<T>> coordinates;                     // [pack][x, y, z]
-    Buffer<Pack<RealOf<T>>> pack_widths;             // [pack]
-    std::vector<std::size_t> row_first;              // (n): row i holds the packs from i / lanes on
-    std::array<Buffer<Pack<T>>, 6> radial;           // B_0 … B_5 of j > i; zero elsewhere
-    mutable Buffer<Pack<T>> a, b, out;               // scratch: multipoles and results as packs
-    mutable std::array<std::vector<T>, 2> assembly;  // scratch
-    mutable std::vector<T> result;                   // scratch
-  };
+  using Plan = detail::DirectPlan<T>;
 
   /// @throws ModelError when a direction is periodic, or for l_max > 2.
-  /// @throws InputError when a width is not positive.
+  /// @throws InputError when a width is negative, or zero with own-atom terms.
   template <Number T>
   void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
             Plan<T>& plan) const;
+
+  /// Returns ½ pᵀKp and adds factor times its gradient, in one pass.
+  template <Number T>
+  T energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+           std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
 
   /// v = K p; (n·size) each.
   template <Number T>
@@ -80,6 +77,7 @@ class Direct {
 
  private:
   SelfInteraction self_;
+  std::size_t memory_;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

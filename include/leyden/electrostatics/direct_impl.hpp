@@ -4,7 +4,7 @@
 #include <leyden/core/error.hpp>
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
-#include <leyden/electrostatics/gaussian_kernel.hpp>
+#include <leyden/electrostatics/direct_plan.hpp>
 
 #include <string>
 #include <utility>
@@ -13,201 +13,305 @@ namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 
-template <Number T, class Visit>
-void for_each_direct_block(const Direct::Plan<T>& plan, Visit&& visit) {
-  for (int i = 0; i < plan.n_atoms; ++i) {
-    const Vector3<T>& ri = plan.positions[static_cast<std::size_t>(i)];
-    const Pack<T> x(ri[0]), y(ri[1]), z(ri[2]);
-    const int first = i / Pack<T>::lanes;
-    for (int k = first; k < plan.packs; ++k) {
-      const Pack<T>* rj = plan.coordinates.data() + 3 * k;
-      const Pack<T> r[3] = {x - rj[0], y - rj[1], z - rj[2]};
-      visit(i, k, plan.row_first[static_cast<std::size_t>(i)] + static_cast<std::size_t>(k - first),
-            r);
+// The multipoles of a slot in all lanes.
+template <int Size, Number T>
+LEYDEN_ALWAYS_INLINE void load_multipoles(const Buffer<Pack<T>>& from, int slot, Pack<T>* to) {
+  for (int c = 0; c < Size; ++c)
+    to[c] =
+        Pack<T>(lane_of(from.data() + (slot / Pack<T>::lanes) * Size + c, slot % Pack<T>::lanes));
+}
+template <Number T>
+void add_to_lane(Pack<T>& target, int lane, const T& x) {
+  target.set_lane(lane, target.lane(lane) + x);
+}
+
+// What a slot and the packs behind it do to each other, for for_each_direct_row().
+template <int L, Number T>
+struct DirectPotentialRow {
+  static constexpr int size = cartesian_size(L), lanes = Pack<T>::lanes;
+  struct Sums {
+    Pack<T> source[size], v[size];
+  };
+  const DirectPlan<T>& plan;
+
+  Sums begin(int slot) const {
+    Sums s;
+    load_multipoles<size>(plan.a, slot, s.source);
+    return s;
+  }
+  LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
+    pair_potential<L, T>(r, radial, plan.a.data() + k * size, s.v);
+    const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
+    pair_potential<L, T>(back, radial, s.source, plan.out.data() + k * size);
+  }
+  void end(int slot, const Sums& s) const {
+    for (int c = 0; c < size; ++c)
+      add_to_lane(plan.out[static_cast<std::size_t>((slot / lanes) * size + c)], slot % lanes,
+                  sum_lanes(s.v[c]));
+  }
+};
+
+// Gradients, to plan.out as [pack][x, y, z].
+template <Number T>
+void start_direct_gradient(const DirectPlan<T>& plan) {
+  plan.out.assign(static_cast<std::size_t>(plan.packs * 3), Pack<T>());
+}
+template <Number T>
+LEYDEN_ALWAYS_INLINE void add_pair_gradient(const DirectPlan<T>& plan, int k, const Pack<T>* g,
+                                            Pack<T>* sum) {
+  Pack<T>* target = plan.out.data() + 3 * k;
+  for (int c = 0; c < 3; ++c) {
+    sum[c] += g[c];
+    target[c] -= g[c];
+  }
+}
+template <Number T>
+void end_direct_gradient(const DirectPlan<T>& plan, int slot, const Pack<T>* sum) {
+  constexpr int lanes = Pack<T>::lanes;
+  for (int c = 0; c < 3; ++c)
+    add_to_lane(plan.out[static_cast<std::size_t>((slot / lanes) * 3 + c)], slot % lanes,
+                sum_lanes(sum[c]));
+}
+
+template <int L, Number T>
+struct DirectEnergyRow {
+  static constexpr int size = cartesian_size(L);
+  struct Sums {
+    Pack<T> p[size], gradient[3], energy;
+  };
+  const DirectPlan<T>& plan;
+  T energy{};
+
+  Sums begin(int slot) const {
+    Sums s;
+    load_multipoles<size>(plan.a, slot, s.p);
+    return s;
+  }
+  LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
+    const auto g = pair_energy<L, T>(r, radial, s.p, plan.a.data() + k * size, s.energy);
+    add_pair_gradient(plan, k, g.g, s.gradient);
+  }
+  void end(int slot, const Sums& s) {
+    end_direct_gradient(plan, slot, s.gradient);
+    energy += sum_lanes(s.energy);
+  }
+};
+
+template <int L, Number T>
+struct DirectBilinearRow {
+  static constexpr int size = cartesian_size(L);
+  struct Sums {
+    Pack<T> a[size], b[size], gradient[3];
+  };
+  const DirectPlan<T>& plan;
+
+  Sums begin(int slot) const {
+    Sums s;
+    load_multipoles<size>(plan.a, slot, s.a);
+    load_multipoles<size>(plan.b, slot, s.b);
+    return s;
+  }
+  LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
+    const auto g = pair_gradient<L, T>(r, radial, s.a, s.b, plan.a.data() + k * size,
+                                       plan.b.data() + k * size);
+    add_pair_gradient(plan, k, g.g, s.gradient);
+  }
+  void end(int slot, const Sums& s) const { end_direct_gradient(plan, slot, s.gradient); }
+};
+
+// Keeps the radial functions that potentials need.
+template <int Count, Number T>
+struct DirectStoreRow {
+  struct Sums {
+    Pack<T>* entry[Count];
+  };
+  const DirectPlan<T>& plan;
+
+  Sums begin(int slot) const {
+    Sums s;
+    for (std::size_t n = 0; n < Count; ++n)
+      s.entry[n] = plan.radial[n].data() + plan.row_first[static_cast<std::size_t>(slot)] -
+                   slot / Pack<T>::lanes;
+    return s;
+  }
+  LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>*, const Pack<T>* radial) const {
+    for (int n = 0; n < Count; ++n) s.entry[n][k] = radial[n];
+  }
+  void end(int, const Sums&) const {}
+};
+
+template <int Count, Number T>
+void store_direct_radial(const DirectPlan<T>& plan) {
+  constexpr int lanes = Pack<T>::lanes;
+  const int slots = plan.packs * lanes;
+  plan.row_first.resize(static_cast<std::size_t>(slots));
+  std::size_t entries = 0;
+  for (int s = 0; s < slots; ++s) {
+    plan.row_first[static_cast<std::size_t>(s)] = entries;
+    entries += static_cast<std::size_t>(plan.packs - s / lanes);
+  }
+  for (std::size_t n = 0; n < Count; ++n) plan.radial[n].resize(entries);
+  const DirectStoreRow<Count, T> row{plan};
+  for_each_direct_row<Count>(plan, row);
+  plan.stored = true;
+}
+
+// plan.out: the potentials of the multipoles in plan.a.
+template <int L, Number T>
+void direct_apply(const DirectPlan<T>& plan, std::size_t memory) {
+  constexpr int functions = 2 * L + 1, lanes = Pack<T>::lanes;
+  plan.out.assign(static_cast<std::size_t>(plan.packs * cartesian_size(L)), Pack<T>());
+  const DirectPotentialRow<L, T> row{plan};
+  const std::size_t pairs =
+      static_cast<std::size_t>(plan.packs + 1) * static_cast<std::size_t>(plan.packs) / 2 * lanes;
+  if (!plan.stored && pairs * functions * sizeof(Pack<T>) <= memory)
+    store_direct_radial<functions>(plan);
+  if (!plan.stored) {
+    for_each_direct_row<functions>(plan, row);
+    return;
+  }
+  for (int slot = 0; slot < plan.packs * lanes; ++slot) {
+    if (plan.slot_atom[static_cast<std::size_t>(slot)] < 0) continue;
+    Pack<T> x[3];
+    load_slot(plan, slot, x);
+    auto sums = row.begin(slot);
+    std::size_t entry = plan.row_first[static_cast<std::size_t>(slot)];
+    for (int k = slot / lanes; k < plan.packs; ++k, ++entry) {
+      Pack<T> r[3], radial[functions];
+      pair_vectors(plan, x, k, r);
+      for (std::size_t n = 0; n < functions; ++n) radial[n] = plan.radial[n][entry];
+      row.pair(sums, k, r, radial);
+    }
+    row.end(slot, sums);
+  }
+}
+
+// Adds the gradients in plan.out. Pairs pull on their atoms alike, so that the strain derivative is
+// the sum of positions times gradients, from any origin.
+template <Number T>
+void add_direct_gradient(const DirectPlan<T>& plan, T factor, GeometryGradient<T>& gradient) {
+  constexpr int lanes = Pack<T>::lanes;
+  factor *= T(static_cast<RealOf<T>>(units::coulomb));
+  for (int slot = 0; slot < plan.packs * lanes; ++slot) {
+    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+    if (i < 0) continue;
+    const auto at = static_cast<std::size_t>(3 * (slot / lanes));
+    for (std::size_t c = 0; c < 3; ++c) {
+      const T g = factor * plan.out[at + c].lane(slot % lanes);
+      gradient.positions[static_cast<std::size_t>(i)][static_cast<int>(c)] += g;
+      for (std::size_t d = 0; d < 3; ++d)
+        gradient.strain.data[3 * d + c] += plan.coordinates[at + d].lane(slot % lanes) * g;
     }
   }
 }
 
-template <int L, Number T>
-void direct_apply(const Direct::Plan<T>& plan) {
-  constexpr int size = cartesian_size(L);
-  constexpr int lanes = Pack<T>::lanes;
-  plan.out.assign(static_cast<std::size_t>(plan.packs * size), Pack<T>());
-  int row = -1;
-  Pack<T> source[size], v[size];
-  const auto finish = [&] {
-    if (row < 0) return;
-    for (int c = 0; c < size; ++c) {
-      Pack<T>& target = plan.out[static_cast<std::size_t>((row / lanes) * size + c)];
-      target.set_lane(row % lanes, target.lane(row % lanes) + sum_lanes(v[c]));
-    }
-  };
-  for_each_direct_block(plan, [&](int i, int k, std::size_t entry, const Pack<T>* r) {
-    if (i != row) {
-      finish();
-      row = i;
-      for (int c = 0; c < size; ++c) {
-        source[c] = Pack<T>(lane_of(plan.a.data() + (i / lanes) * size + c, i % lanes));
-        v[c] = Pack<T>();
-      }
-    }
-    Pack<T> radial[2 * L + 1];
-    for (std::size_t f = 0; f < 2 * L + 1; ++f) radial[f] = plan.radial[f][entry];
-    pair_potential<L, T>(r, radial, plan.a.data() + k * size, v);
-    const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
-    Pack<T>* target = plan.out.data() + k * size;
-    pair_potential<L, T>(back, radial, source, target);
-  });
-  finish();
-}
-
-// Adds the gradients of lanes j, [pack][x, y, z] in plan.out, and the strain.
-template <Number T>
-void add_pack_gradient(const Direct::Plan<T>& plan, T factor, const Pack<T>* strain,
-                       GeometryGradient<T>& gradient) {
-  constexpr int lanes = Pack<T>::lanes;
-  for (int i = 0; i < plan.n_atoms; ++i)
-    for (int c = 0; c < 3; ++c)
-      gradient.positions[static_cast<std::size_t>(i)][c] +=
-          factor * plan.out[static_cast<std::size_t>((i / lanes) * 3 + c)].lane(i % lanes);
-  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * sum_lanes(strain[c]);
-}
-
-template <int L, Number T>
-void direct_gradient(const Direct::Plan<T>& plan, T factor, GeometryGradient<T>& gradient) {
-  constexpr int size = cartesian_size(L);
-  constexpr int lanes = Pack<T>::lanes;
-  plan.out.assign(static_cast<std::size_t>(plan.packs * 3), Pack<T>());
-  Pack<T> strain[9] = {};
-  int row = -1;
-  Pack<T> ai[size], bi[size], sum[3];
-  const auto finish = [&] {
-    if (row < 0) return;
-    for (int c = 0; c < 3; ++c)
-      gradient.positions[static_cast<std::size_t>(row)][c] += factor * sum_lanes(sum[c]);
-  };
-  for_each_direct_block(plan, [&](int i, int k, std::size_t entry, const Pack<T>* r) {
-    if (i != row) {
-      finish();
-      row = i;
-      for (int c = 0; c < size; ++c) {
-        ai[c] = Pack<T>(lane_of(plan.a.data() + (i / lanes) * size + c, i % lanes));
-        bi[c] = Pack<T>(lane_of(plan.b.data() + (i / lanes) * size + c, i % lanes));
-      }
-      for (auto& s : sum) s = Pack<T>();
-    }
-    Pack<T> radial[2 * L + 2];
-    for (std::size_t f = 1; f < 2 * L + 2; ++f) radial[f] = plan.radial[f][entry];
-    const PairGradient<T> pair =
-        pair_gradient<L, T>(r, radial, ai, bi, plan.a.data() + k * size, plan.b.data() + k * size);
-    for (int c = 0; c < 3; ++c) {
-      sum[c] += pair.g[c];
-      plan.out[static_cast<std::size_t>(3 * k + c)] -= pair.g[c];
-      for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], pair.g[c], strain[3 * d + c]);
-    }
-  });
-  finish();
-  add_pack_gradient(plan, factor, strain, gradient);
-}
-
-// Visits all pairs (i, lanes j > i) with the radial functions of a receiver of one width: radial_i
-// between the receiver and the source width of i, radial_j of the lanes j.
-template <int L, Number T, class Visit>
-void for_each_feature_block(const Direct::Plan<T>& plan, double width, Visit&& visit) {
+// Visits rows with two sets of radial functions: between slot i as a receiver of one width and the
+// source widths of the pack, and between the pack as receivers and the source width of i.
+template <int Count, Number T, class Row>
+void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& row) {
   using R = RealOf<T>;
   constexpr int lanes = Pack<T>::lanes;
-  const Pack<R> w(static_cast<R>(width));
-  const auto inverse_width = [&](Pack<R> s) {
-    return Pack<R>(R(1)) / sqrt(Pack<R>(R(2)) * fma(s, s, w * w));
-  };
-  const bool one_width = std::all_of(plan.widths.begin(), plan.widths.end(),
-                                     [&](double s) { return s == plan.widths.front(); });
-  for_each_direct_block(plan, [&](int i, int k, std::size_t, const Pack<T>* r) {
-    const Pack<T> r2 = fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
-    constexpr int functions = 2 * L + 2;
-    Pack<T> radial[2][functions];
-    gaussian_kernel<T, functions>(
-        r2, inverse_width(Pack<R>(static_cast<R>(plan.widths[static_cast<std::size_t>(i)]))),
-        radial[0]);
-    if (one_width) {
-      for (int n = 0; n < functions; ++n) radial[1][n] = radial[0][n];
-    } else {
-      gaussian_kernel<T, functions>(
-          r2, inverse_width(plan.pack_widths[static_cast<std::size_t>(k)]), radial[1]);
-    }
-    if (k == i / lanes || k == plan.packs - 1)
-      for (int lane = 0; lane < lanes; ++lane) {
-        const int j = k * lanes + lane;
-        if (j > i && j < plan.n_atoms) continue;
-        for (auto& side : radial)
-          for (auto& b : side) b.set_lane(lane, T(0));
+  const double w2 = width * width;
+  const auto classes = plan.class_widths.size();
+  plan.feature_pairs.resize(classes);
+  for (std::size_t c = 0; c < classes; ++c)
+    plan.feature_pairs[c] = WidthPair<R>(
+        Pack<R>(static_cast<R>(0.5 / (w2 + plan.class_widths[c] * plan.class_widths[c]))));
+  for_each_tile_slot(plan, [&](int slot, int tile, bool own_tile) {
+    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+    const double own = plan.widths[static_cast<std::size_t>(i)];
+    sort_by_range<Count>(plan, slot, tile, w2, own * own);
+    const int own_class = plan.pack_class[static_cast<std::size_t>(slot / lanes)];
+    const WidthPair<R> own_pair(Pack<R>(static_cast<R>(0.5 / (w2 + own * own))));
+    Pack<T> x[3];
+    load_slot(plan, slot, x);
+    auto sums = row.begin(slot);
+    const auto visit = [&](auto range, int k, bool masked) {
+      Pack<T> r[3], at_i[Count], at_j[Count];
+      Pack<T> r2 = pair_vectors(plan, x, k, r);
+      if (masked) mask_own_pack(plan, slot, r, r2);
+      const int c = plan.pack_class[static_cast<std::size_t>(k)];
+      pair_radial<range(), Count>(own_pair, r2, at_j);
+      if (c >= 0 && c == own_class) {
+        for (int n = 0; n < Count; ++n) at_i[n] = at_j[n];
+      } else if (c >= 0) {
+        pair_radial<range(), Count>(plan.feature_pairs[static_cast<std::size_t>(c)], r2, at_i);
+      } else {
+        const Pack<R> sum =
+            Pack<R>(static_cast<R>(w2)) + plan.squared_widths[static_cast<std::size_t>(k)];
+        pair_radial<range(), Count>(WidthPair<R>(Pack<R>(R(0.5)) / sum), r2, at_i);
       }
-    visit(i, k, r, radial[0], radial[1]);
+      if (masked) {
+        mask_radial<Count>(plan, slot, at_i);
+        mask_radial<Count>(plan, slot, at_j);
+      }
+      row.pair(sums, k, r, at_i, at_j);
+    };
+    if (own_tile) visit(std::integral_constant<PairRange, PairRange::any>(), slot / lanes, true);
+    const auto run = [&](auto range) {
+      for (const int k : plan.lists[static_cast<std::size_t>(range())]) visit(range, k, false);
+    };
+    run(std::integral_constant<PairRange, PairRange::any>());
+    run(std::integral_constant<PairRange, PairRange::distant>());
+    run(std::integral_constant<PairRange, PairRange::points>());
+    row.end(slot, sums);
   });
 }
 
 // plan.out += potentials of the multipoles in plan.a. `transpose`: the multipoles sit on the
 // receiver's width, and are felt at the atoms' own.
 template <int L, Number T>
-void direct_features(const Direct::Plan<T>& plan, double width, bool transpose) {
-  constexpr int lanes = Pack<T>::lanes;
-  constexpr int size = cartesian_size(L);
-  for_each_feature_block<L, T>(
-      plan, width,
-      [&](int i, int k, const Pack<T>* r, const Pack<T>* radial_i, const Pack<T>* radial_j) {
-        if (transpose) std::swap(radial_i, radial_j);
-        Pack<T> source[size], v[size];
-        for (int c = 0; c < size; ++c)
-          source[c] =
-              Pack<T>(plan.a[static_cast<std::size_t>((i / lanes) * size + c)].lane(i % lanes));
-        pair_potential<L, T>(r, radial_j, plan.a.data() + size * k, v);
-        const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
-        pair_potential<L, T>(back, radial_i, source, plan.out.data() + size * k);
-        for (int c = 0; c < size; ++c) {
-          Pack<T>& target = plan.out[static_cast<std::size_t>((i / lanes) * size + c)];
-          target.set_lane(i % lanes, target.lane(i % lanes) + sum_lanes(v[c]));
-        }
-      });
-}
+struct DirectFeatureRow : DirectPotentialRow<L, T> {
+  using Base = DirectPotentialRow<L, T>;
+  bool transpose;
 
-// Adds ∂/∂r of the cotangents plan.a on receivers of one width in the potential of plan.b: lanes j
-// to plan.out, atoms i to the gradient.
+  DirectFeatureRow(const DirectPlan<T>& plan, bool t) : Base{plan}, transpose(t) {}
+  void pair(typename Base::Sums& s, int k, const Pack<T>* r, const Pack<T>* at_i,
+            const Pack<T>* at_j) const {
+    if (transpose) std::swap(at_i, at_j);
+    pair_potential<L, T>(r, at_i, this->plan.a.data() + k * Base::size, s.v);
+    const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
+    pair_potential<L, T>(back, at_j, s.source, this->plan.out.data() + k * Base::size);
+  }
+};
+
+// ∂/∂r of the cotangents plan.a on receivers of one width in the potential of plan.b.
 template <int L, Number T>
-void direct_feature_gradient(const Direct::Plan<T>& plan, double width, const T& factor,
-                             Pack<T>* strain, GeometryGradient<T>& gradient) {
-  constexpr int lanes = Pack<T>::lanes;
-  constexpr int size = cartesian_size(L);
-  const Pack<T> none[size] = {};
-  for_each_feature_block<L, T>(
-      plan, width,
-      [&](int i, int k, const Pack<T>* r, const Pack<T>* radial_i, const Pack<T>* radial_j) {
-        Pack<T> ci[size], pi[size];
-        for (int c = 0; c < size; ++c) {
-          const auto at = static_cast<std::size_t>((i / lanes) * size + c);
-          ci[c] = Pack<T>(plan.a[at].lane(i % lanes));
-          pi[c] = Pack<T>(plan.b[at].lane(i % lanes));
-        }
-        const auto at_i =
-            pair_gradient<L, T>(r, radial_j, ci, none, none, plan.b.data() + size * k);
-        const auto at_j =
-            pair_gradient<L, T>(r, radial_i, none, pi, plan.a.data() + size * k, none);
-        for (int c = 0; c < 3; ++c) {
-          const Pack<T> g = at_i.g[c] + at_j.g[c];
-          gradient.positions[static_cast<std::size_t>(i)][c] += factor * sum_lanes(g);
-          plan.out[static_cast<std::size_t>(3 * k + c)] -= g;
-          for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], g, strain[3 * d + c]);
-        }
-      });
+struct DirectFeatureGradientRow : DirectBilinearRow<L, T> {
+  using Base = DirectBilinearRow<L, T>;
+
+  explicit DirectFeatureGradientRow(const DirectPlan<T>& plan) : Base{plan} {}
+  void pair(typename Base::Sums& s, int k, const Pack<T>* r, const Pack<T>* at_i,
+            const Pack<T>* at_j) const {
+    const Pack<T> none[Base::size] = {};
+    const auto i =
+        pair_gradient<L, T>(r, at_i, s.a, none, none, this->plan.b.data() + Base::size * k);
+    const auto j =
+        pair_gradient<L, T>(r, at_j, none, s.b, this->plan.a.data() + Base::size * k, none);
+    const Pack<T> g[3] = {i.g[0] + j.g[0], i.g[1] + j.g[1], i.g[2] + j.g[2]};
+    add_pair_gradient(this->plan, k, g, s.gradient);
+  }
+};
+
+// visit(integral constant 1 or 2): features are at least of l = 1, to save instances.
+template <class Visit>
+void with_feature_degree(int degree, Visit&& visit) {
+  if (degree == 1) return visit(std::integral_constant<int, 1>());
+  visit(std::integral_constant<int, 2>());
 }
 
 // Stores (or adds) [pack][v, x, y, z, xx … yz] of l_pack in the order of coefficients.
 template <Number T>
-void store_coefficients(const Direct::Plan<T>& plan, int l_pack, int l_max, bool add,
+void store_coefficients(const DirectPlan<T>& plan, int l_pack, int l_max, bool add,
                         std::span<T> v) {
+  constexpr int lanes = Pack<T>::lanes;
   const int size = multipole_size(l_max), stride = cartesian_size(l_pack);
-  for (int i = 0; i < plan.n_atoms; ++i) {
+  for (int slot = 0; slot < plan.packs * lanes; ++slot) {
+    const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
+    if (i < 0) continue;
     const auto at = [&](int c) {
-      return lane_of(plan.out.data() + (i / Pack<T>::lanes) * stride + c, i % Pack<T>::lanes);
+      return lane_of(plan.out.data() + (slot / lanes) * stride + c, slot % lanes) *
+             static_cast<RealOf<T>>(units::coulomb);
     };
     store_cartesian<T>(l_max, at, add, v.data() + i * size);
   }
@@ -218,60 +322,43 @@ void store_coefficients(const Direct::Plan<T>& plan, int l_pack, int l_max, bool
 template <Number T>
 void Direct::plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T>,
                   Plan<T>& plan) const {
-  using R = RealOf<T>;
-  constexpr int lanes = Pack<T>::lanes;
   for (std::size_t d = 0; d < 3; ++d)
     if (geometry.periodic[d])
       throw ModelError("Direct: lattice direction " + std::to_string(d) +
                        " is periodic; this solver serves open boundaries only. Use Reciprocal for "
                        "bulk, or mark all directions as not periodic for a molecule");
-  const int n = geometry.n_atoms();
-  detail::check_sources("Direct", n, source, 2);
-  plan.n_atoms = n;
+  detail::check_sources("Direct", geometry.n_atoms(), source, 2,
+                        self_ == SelfInteraction::excluded);
+  plan.n_atoms = geometry.n_atoms();
   plan.l_max = source.l_max;
-  plan.packs = pack_count<T>(n);
   plan.widths.assign(source.widths.begin(), source.widths.end());
-  plan.positions.assign(geometry.positions.begin(), geometry.positions.end());
-  plan.slot_atom.resize(static_cast<std::size_t>(plan.packs * lanes));
-  plan.coordinates.resize(static_cast<std::size_t>(3 * plan.packs));
-  plan.pack_widths.resize(static_cast<std::size_t>(plan.packs));
-  for (int slot = 0; slot < plan.packs * lanes; ++slot) {
-    const auto i = static_cast<std::size_t>(slot < n ? slot : n - 1);  // padding repeats the last
-    plan.slot_atom[static_cast<std::size_t>(slot)] = slot < n ? slot : -1;
-    for (int c = 0; c < 3; ++c)
-      plan.coordinates[static_cast<std::size_t>(3 * (slot / lanes) + c)].set_lane(
-          slot % lanes, geometry.positions[i][c]);
-    plan.pack_widths[static_cast<std::size_t>(slot / lanes)].set_lane(
-        slot % lanes, static_cast<R>(plan.widths[i]));
-  }
-  plan.row_first.resize(static_cast<std::size_t>(n));
-  std::size_t entries = 0;
-  for (int i = 0; i < n; ++i) {
-    plan.row_first[static_cast<std::size_t>(i)] = entries;
-    entries += static_cast<std::size_t>(plan.packs - i / lanes);
-  }
-  const auto functions = static_cast<std::size_t>(2 * source.l_max + 2);
-  for (std::size_t f = 0; f < functions; ++f) plan.radial[f].resize(entries);
-  detail::for_each_direct_block(plan, [&](int i, int k, std::size_t entry, const Pack<T>* r) {
-    const Pack<T> r2 = fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
-    const Pack<R> si(static_cast<R>(plan.widths[static_cast<std::size_t>(i)]));
-    const Pack<R> sj = plan.pack_widths[static_cast<std::size_t>(k)];
-    const Pack<R> a = Pack<R>(R(1)) / sqrt(Pack<R>(R(2)) * fma(si, si, sj * sj));
-    Pack<T> b[6];
-    if (source.l_max < 2) {
-      detail::gaussian_kernel<T>(r2, a, b);
-    } else {
-      detail::gaussian_kernel<T, 6>(r2, a, b);
-    }
-    for (std::size_t f = 0; f < functions; ++f) plan.radial[f][entry] = b[f];
-    // Each pair once: lanes up to the diagonal and padding carry nothing.
-    if (k == i / lanes || k == plan.packs - 1)
-      for (int lane = 0; lane < lanes; ++lane) {
-        const int j = k * lanes + lane;
-        if (j > i && j < n) continue;
-        for (std::size_t f = 0; f < functions; ++f) plan.radial[f][entry].set_lane(lane, T(0));
-      }
+  plan.stored = false;
+  detail::sort_direct_plan(geometry.positions, plan);
+}
+
+template <Number T>
+T Direct::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                 std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+  using R = RealOf<T>;
+  LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
+  detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
+  T energy{};
+  detail::with_degree(plan.l_max, [&](auto l) {
+    detail::DirectEnergyRow<l(), T> row{plan};
+    detail::start_direct_gradient(plan);
+    detail::for_each_direct_row<2 * l() + 2>(plan, row);
+    energy = row.energy * static_cast<R>(units::coulomb);
   });
+  detail::add_direct_gradient(plan, factor, gradient);
+  if (self_ == SelfInteraction::included) {
+    const auto size = static_cast<std::size_t>(detail::multipole_size(plan.l_max));
+    for (std::size_t k = 0; k < p.size(); ++k) {
+      const double w = plan.widths[k / size];
+      const int degree = degree_of_coefficient(static_cast<int>(k % size));
+      energy += p[k] * p[k] * static_cast<R>(0.5 * self_interaction(degree, w, w));
+    }
+  }
+  return energy;
 }
 
 template <Number T>
@@ -282,7 +369,7 @@ void Direct::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>>
   std::vector<T>& result = plan.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
-  detail::with_degree(plan.l_max, [&](auto l) { detail::direct_apply<l(), T>(plan); });
+  detail::with_degree(plan.l_max, [&](auto l) { detail::direct_apply<l(), T>(plan, memory_); });
   detail::store_coefficients<T>(plan, plan.l_max, plan.l_max, false, result);
   if (self_ == SelfInteraction::included)
     detail::add_own_potential<T>(plan.widths, plan.l_max, 1, p, result);
@@ -294,11 +381,19 @@ void Direct::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::sp
                                std::type_identity_t<std::span<const T>> b,
                                std::type_identity_t<T> factor,
                                GeometryGradient<T>& gradient) const {
+  if (a.data() == b.data()) {
+    energy<T>(plan, a, T(RealOf<T>(2)) * factor, gradient);
+    return;
+  }
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   detail::pack_multipoles<T>(a, plan.l_max, plan.slot_atom, plan.a);
   detail::pack_multipoles<T>(b, plan.l_max, plan.slot_atom, plan.b);
-  detail::with_degree(plan.l_max,
-                      [&](auto l) { detail::direct_gradient<l(), T>(plan, factor, gradient); });
+  detail::with_degree(plan.l_max, [&](auto l) {
+    const detail::DirectBilinearRow<l(), T> row{plan};
+    detail::start_direct_gradient(plan);
+    detail::for_each_direct_row<2 * l() + 2>(plan, row);
+  });
+  detail::add_direct_gradient(plan, factor, gradient);
 }
 
 template <Number T>
@@ -318,11 +413,10 @@ void Direct::features(const Plan<T>& plan, std::type_identity_t<std::span<const 
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a, degree);
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
     plan.out.assign(size * static_cast<std::size_t>(plan.packs), Pack<T>());
-    if (degree == 1) {
-      detail::direct_features<1, T>(plan, shape.widths[w], false);
-    } else {
-      detail::direct_features<2, T>(plan, shape.widths[w], false);
-    }
+    detail::with_feature_degree(degree, [&](auto l) {
+      const detail::DirectFeatureRow<l(), T> row(plan, false);
+      detail::for_each_feature_row<2 * l() + 1>(plan, shape.widths[w], row);
+    });
     detail::store_coefficients<T>(plan, degree, shape.l_max, false,
                                   out.subspan(w * stride, stride));
   }
@@ -343,11 +437,10 @@ void Direct::features_transpose(const Plan<T>& plan,
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
     detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
                                plan.a, degree);
-    if (degree == 1) {
-      detail::direct_features<1, T>(plan, shape.widths[w], true);
-    } else {
-      detail::direct_features<2, T>(plan, shape.widths[w], true);
-    }
+    detail::with_feature_degree(degree, [&](auto l) {
+      const detail::DirectFeatureRow<l(), T> row(plan, true);
+      detail::for_each_feature_row<2 * l() + 1>(plan, shape.widths[w], row);
+    });
   }
   detail::store_coefficients<T>(plan, degree, plan.l_max, true, p_bar);
   if (shape.self == SelfInteraction::included)
@@ -366,18 +459,16 @@ void Direct::feature_gradient(const Plan<T>& plan,
   const int degree = std::max({1, plan.l_max, shape.l_max});
   const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.b, degree);
-  plan.out.assign(static_cast<std::size_t>(3 * plan.packs), Pack<T>());
-  Pack<T> strain[9] = {};
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
     detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
                                plan.a, degree);
-    if (degree == 1) {
-      detail::direct_feature_gradient<1, T>(plan, shape.widths[w], factor, strain, gradient);
-    } else {
-      detail::direct_feature_gradient<2, T>(plan, shape.widths[w], factor, strain, gradient);
-    }
+    detail::with_feature_degree(degree, [&](auto l) {
+      const detail::DirectFeatureGradientRow<l(), T> row(plan);
+      detail::start_direct_gradient(plan);
+      detail::for_each_feature_row<2 * l() + 2>(plan, shape.widths[w], row);
+    });
+    detail::add_direct_gradient(plan, factor, gradient);
   }
-  detail::add_pack_gradient(plan, factor, strain, gradient);
 }
 
 static_assert(ElectrostaticSolver<Direct>);

@@ -14,11 +14,12 @@ struct PairGradient {
   Pack<T> g[3];
 };
 
-// ∂/∂R of the energy of a receiver a (q, d, M) in the potential of a source b, at the distance
-// vector R from it.
+// Adds ∂/∂R of the energy of a receiver a (q, d, M) in the potential of a source b, at the distance
+// vector R from it, and that energy when asked for.
 template <Number T>
 LEYDEN_ALWAYS_INLINE void add_quadrupole_gradient(const Pack<T>* r, const Pack<T>* radial,
-                                                  const Pack<T>* a, const Pack<T>* b, Pack<T>* g) {
+                                                  const Pack<T>* a, const Pack<T>* b, Pack<T>* g,
+                                                  Pack<T>* energy = nullptr) {
   const auto dot3 = [](const Pack<T>* x, const Pack<T>* y) {
     return fma(x[0], y[0], fma(x[1], y[1], x[2] * y[2]));
   };
@@ -40,6 +41,9 @@ LEYDEN_ALWAYS_INLINE void add_quadrupole_gradient(const Pack<T>* r, const Pack<T
   const Pack<T> mm = half * double_product(am, bm);
   const Pack<T> along = er * x[2] - a[0] * x[1] - ed * n[2] - eu * n[3] + wd * n[3] + wu * n[4] -
                         mm * n[3] - s * x[3];
+  if (energy != nullptr)
+    *energy += a[0] * (b[0] * n[0] + dr * n[1] + t * n[2]) - er * x[1] + ed * n[1] +
+               (eu - wd) * n[2] - wu * n[3] + s * x[2] + mm * n[2];
   const Pack<T> of_d = a[0] * n[1] - er * n[2] + s * n[3];
   const Pack<T> of_u = a[0] * n[2] - er * n[3] + s * n[4];
   for (int c = 0; c < 3; ++c)
@@ -77,6 +81,34 @@ LEYDEN_ALWAYS_INLINE PairGradient<T> pair_gradient(const Pack<T>* r, const Pack<
           fma(ai[c + 1], bjr, bj[c + 1] * air) + fma(bi[c + 1], ajr, aj[c + 1] * bir);
       out.g[c] = t[c] * radial[1] - quad * radial[2] - f * r[c];
     }
+  }
+  return out;
+}
+
+// The energy p_i K p_j of pairs, added to `energy`, and its gradient with respect to R.
+template <int L, Number T>
+LEYDEN_ALWAYS_INLINE PairGradient<T> pair_energy(const Pack<T>* r, const Pack<T>* radial,
+                                                 const Pack<T>* p, const Pack<T>* s,
+                                                 Pack<T>& energy) {
+  PairGradient<T> out;
+  const auto dot3 = [](const Pack<T>* x, const Pack<T>* y) {
+    return fma(x[0], y[0], fma(x[1], y[1], x[2] * y[2]));
+  };
+  const Pack<T> qq = p[0] * s[0];
+  if constexpr (L == 0) {
+    energy = fma(qq, radial[0], energy);
+    const Pack<T> f = -(qq * radial[1]);
+    for (int c = 0; c < 3; ++c) out.g[c] = f * r[c];
+  } else if constexpr (L == 1) {
+    const Pack<T> u = dot3(p + 1, r), w = dot3(s + 1, r), uw = u * w;
+    const Pack<T> one = fma(p[0], w, dot3(p + 1, s + 1)) - s[0] * u;
+    energy = fma(qq, radial[0], fma(one, radial[1], energy)) - uw * radial[2];
+    const Pack<T> f = fma(qq, radial[1], one * radial[2]) - uw * radial[3];
+    const Pack<T> of_s = p[0] * radial[1] - u * radial[2];
+    const Pack<T> of_p = fma(s[0], radial[1], w * radial[2]);
+    for (int c = 0; c < 3; ++c) out.g[c] = s[c + 1] * of_s - fma(p[c + 1], of_p, f * r[c]);
+  } else {
+    add_quadrupole_gradient<T>(r, radial, p, s, out.g, &energy);
   }
   return out;
 }

@@ -74,8 +74,9 @@ namespace detail {
 
 inline constexpr int multipole_size(int l_max) { return (l_max + 1) * (l_max + 1); }
 
+// `points`: whether widths of zero are legal.
 inline void check_sources(const char* where, int n_atoms, const SourceShape& source,
-                          int highest = 1) {
+                          int highest = 1, bool points = false) {
   if (source.l_max < 0 || source.l_max > highest)
     throw ModelError(std::string(where) +
                      ": multipoles of l_max = " + std::to_string(source.l_max) +
@@ -84,10 +85,12 @@ inline void check_sources(const char* where, int n_atoms, const SourceShape& sou
     throw ModelError(std::string(where) + ": " + std::to_string(source.widths.size()) +
                      " widths given for " + std::to_string(n_atoms) + " atoms; give one per atom");
   for (std::size_t i = 0; i < source.widths.size(); ++i)
-    if (!(source.widths[i] > 0) || !std::isfinite(source.widths[i]))
+    if (!(points ? source.widths[i] >= 0 : source.widths[i] > 0) ||
+        !std::isfinite(source.widths[i]))
       throw InputError(std::string(where) + ": the Gaussian width of atom " + std::to_string(i) +
-                       " is " + std::to_string(source.widths[i]) +
-                       " Angstrom; it must be positive");
+                       " is " + std::to_string(source.widths[i]) + " Angstrom; it must be " +
+                       (points ? "positive, or zero for a point"
+                               : "positive (zero, a point, only without own-atom terms)"));
 }
 
 inline void check_features(const char* where, const PotentialFeatures& shape, int highest = 1) {
