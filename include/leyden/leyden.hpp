@@ -3,6 +3,7 @@
 
 // Everything, for users who want one line. No header of ours includes it.
 #include <leyden/atoms/cell_grid.hpp>
+#include <leyden/atoms/covalent_radii.hpp>
 #include <leyden/atoms/elements.hpp>
 #include <leyden/atoms/geometry.hpp>
 #include <leyden/atoms/lattice.hpp>
@@ -52,10 +53,13 @@
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/element.hpp>
 #include <leyden/descriptor/mace.hpp>
+#include <leyden/descriptor/mace_density.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/mace_rows.hpp>
 #include <leyden/descriptor/radial.hpp>
+#include <leyden/descriptor/radial_transform.hpp>
+#include <leyden/descriptor/zbl.hpp>
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/concepts.hpp>
 #include <leyden/electrostatics/direct.hpp>

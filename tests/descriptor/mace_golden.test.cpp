@@ -55,20 +55,25 @@ void compare(const std::string& name) {
           for (int c = 0; c < layer.shape().channels; ++c)
             for (int m = 0; m <= 2 * l; ++m) features.push_back(layer.get(i, c, l * l + m));
     CHECK(deviation(features, leyden_test::numbers(expected.at("node_feats"))) < 1e-9);
+    double reference = 0.0;
+    for (const double e : tape.reference_energies) reference += e;
+    CHECK(deviation({total[0] - reference},
+                    leyden_test::numbers(expected.at("interaction_energy"))) < 1e-9);
 
     model.backward(geometry, tape, 1.0, std::span<double>{});
     GeometryGradient<double> gradient;
     gradient.reset(structure.size());
     add_edge_gradient<double>(geometry, tape.edge_gradient, gradient);
-    std::vector<double> forces, stress;
+    std::vector<double> forces, virials, stress;
     for (const auto& g : gradient.positions)
       for (int a = 0; a < 3; ++a) forces.push_back(-g[a]);
     CHECK(deviation(forces, leyden_test::numbers(expected.at("forces"))) < 1e-9);
-    if (!structure.cell.all_periodic()) continue;
-    const double volume = determinant(structure.cell.vectors);
     for (int a = 0; a < 3; ++a)
       for (int b = 0; b < 3; ++b)
-        stress.push_back(0.5 * (gradient.strain(a, b) + gradient.strain(b, a)) / volume);
+        virials.push_back(-0.5 * (gradient.strain(a, b) + gradient.strain(b, a)));
+    CHECK(deviation(virials, leyden_test::numbers(expected.at("virials"))) < 1e-9);
+    if (!structure.cell.all_periodic()) continue;
+    for (const double v : virials) stress.push_back(-v / determinant(structure.cell.vectors));
     CHECK(deviation(stress, leyden_test::numbers(expected.at("stress"))) < 1e-9);
   }
 }
@@ -82,6 +87,15 @@ TEST_CASE("a MACE with a plain first layer is the reference's function", "[mace]
 TEST_CASE("a MACE with hidden l = 1 and residual layers is the reference's function",
           "[mace][golden]") {
   compare<MaceShape{3, 3, 1}>("mace_a2_L1_c3_first_residual");
+}
+
+TEST_CASE("a MACE of density-normalised layers is the reference's function", "[mace][golden]") {
+  compare<MaceShape{3, 3, 1}>("mace_a5_L1_c3_density");
+}
+
+TEST_CASE("a MACE with an Agnesi transform and repulsion of nuclei is the reference's function",
+          "[mace][golden]") {
+  compare<MaceShape{3, 2, 1}>("mace_a4_L1_c2_residual_zbl_agnesi");
 }
 
 TEST_CASE("a MACE of one layer is the reference's function", "[mace][golden]") {

@@ -45,7 +45,25 @@ struct GoldenMace {
     o.envelope_order = h.at("num_polynomial_cutoff");
     o.readout_width = std::stoi(h.at("MLP_irreps").get<std::string>());
     o.residual_first =
-        !nonlinear() && h.at("interaction_cls_first") == "RealAgnosticResidualInteractionBlock";
+        !nonlinear() &&
+        h.at("interaction_cls_first").get<std::string>().find("Residual") != std::string::npos;
+    o.density_normalized =
+        h.at("interaction_cls").get<std::string>().find("Density") != std::string::npos;
+    if (!polar()) o.radial_frequencies = buffer("radial_embedding.bessel_fn.bessel_weights");
+    if (h.value("distance_transform", "") == "Agnesi") {
+      const std::string at = "radial_embedding.distance_transform.";
+      o.distance_transform = {.kind = leyden::DistanceTransform::Kind::agnesi,
+                              .a = buffer(at + "a")[0],
+                              .q = buffer(at + "q")[0],
+                              .p = buffer(at + "p")[0]};
+    }
+    if (h.value("pair_repulsion", false) && !polar()) {  // PolarMACE computes and drops it
+      const std::vector<double> c = buffer("pair_repulsion_fn.c");
+      o.repulsion = {.envelope_order = static_cast<int>(buffer("pair_repulsion_fn.p")[0]),
+                     .screening_exponent = buffer("pair_repulsion_fn.a_exp")[0],
+                     .screening_prefactor = buffer("pair_repulsion_fn.a_prefactor")[0],
+                     .coefficients = {c[0], c[1], c[2], c[3]}};
+    }
     if (nonlinear()) {
       o.radial_hidden = h.at("radial_MLP").get<std::vector<int>>();
       o.edge_channels = std::stoi(h.at("edge_irreps").get<std::string>());
@@ -61,6 +79,10 @@ struct GoldenMace {
     o.scale = polar() ? h.at("atomic_inter_scale").at(0) : h.at("scale");
     o.shift = polar() ? h.at("atomic_inter_shift").at(0) : h.at("shift");
     return o;
+  }
+
+  std::vector<double> buffer(const std::string& name) const {
+    return numbers(file.at("weights").at(name));
   }
 
   /// The weights in the order of a Mace's layout.
@@ -96,6 +118,8 @@ struct GoldenMace {
           copy(ours + "radial" + std::to_string(i),
                theirs + "conv_tp_weights.layer" + std::to_string(i) + ".weight");
         copy(ours + "mix", theirs + "linear.weight");
+        if (options().density_normalized)
+          copy(ours + "density", theirs + "density_fn.layer0.weight");
       }
       for (int l = 0;; ++l) {
         const std::string product = ours + "product.L" + std::to_string(l) + ".nu";

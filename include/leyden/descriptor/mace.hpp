@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/descriptor/concepts.hpp>
+#include <leyden/descriptor/mace_density.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/radial.hpp>
@@ -19,13 +20,13 @@
 namespace leyden::inline LEYDEN_ABI {
 
 /// MACE: higher-order equivariant message passing (Batatia et al., NeurIPS 2022), the function of
-/// ScaleShiftMACE with RealAgnosticInteractionBlock, RealAgnosticResidualInteractionBlock or
-/// RealAgnosticResidualNonLinearInteractionBlock, term by term and constant by constant; weights
-/// are laid out as that code stores them.
+/// ScaleShiftMACE with the interaction blocks that MaceInteraction names, term by term and constant
+/// by constant; weights are laid out as that code stores them.
 ///
 ///   h⁰ = embedding;  per layer: A = mix(Σ_e R_e ⊗ Y_e ⊗ up(h)),  B = product basis of A,
-///   h ← linear(B) + skip_z(h);  E_i = E0_z + shift + scale Σ_layers readout(h_i).
+///   h ← linear(B) + skip_z(h);  E_i = E0_z + shift + scale (Σ_layers readout(h_i) + V_i),
 ///
+/// V_i the repulsion of nuclei, if there is one.
 /// Nonlinear layers make A as NonlinearInteraction says, and their skip does not know the species.
 /// By default the last layer keeps scalars only, and l = 1 features are ordered (x, y, z); see
 /// MaceOptions. Real is the type of the weights; evaluation runs on Real or Dual<Real>.
@@ -56,6 +57,7 @@ class Mace {
     FeatureArray<T> basis;    // A, [tile][atom][lm_edge]
     FeatureArray<T> product;  // B, [tile][atom][lm_out]
     typename Nonlinear::template Tape<T> nonlinear;
+    typename EdgeDensity<Real>::template Tape<T> density;
   };
 
   template <Number T>
@@ -64,6 +66,7 @@ class Mace {
     std::vector<int> species;                // (n) index into species()
     std::vector<std::vector<int>> atoms_of;  // per species
     std::vector<int> all_atoms;
+    std::vector<double> radius;  // (n) covalent, Å
     FeatureArray<T> embedding;
     FeatureArray<T> embedding_bar;
     Buffer<Pack<T>> basis, basis_bar, layer_basis_bar;  // radial basis, [pair][tile]
@@ -122,7 +125,8 @@ class Mace {
     Slice species_slice;
     ProductBasis<Real> product;
     Nonlinear nonlinear;
-    MixingPerL gated;  // the map after the gate
+    EdgeDensity<Real> density;  // of density-normalised layers
+    MixingPerL gated;           // the map after the gate
   };
 
   // The convolution of a layer depends on whether its input has l > 0 at all.
@@ -152,12 +156,14 @@ class Mace {
   double readout_last_scale() const {
     return 1.0 / std::sqrt(static_cast<double>(options_.readout_width));
   }
+  bool divides_by_neighbors() const { return !nonlinear && !options_.density_normalized; }
   template <class C>
   double path_scale(const Layer& layer, int path) const {
     int into_l = 0;
     for (const auto& p : C::paths) into_l += p.l3 == C::paths[static_cast<std::size_t>(path)].l3;
     return 1.0 / std::sqrt(static_cast<double>(layer.edge_channels)) /
-           std::sqrt(static_cast<double>(into_l)) / (nonlinear ? 1.0 : options_.average_neighbors);
+           std::sqrt(static_cast<double>(into_l)) /
+           (divides_by_neighbors() ? options_.average_neighbors : 1.0);
   }
   std::size_t path_columns(const Layer& layer, std::size_t path) const {
     const bool gates = nonlinear && layer.path_offsets[path] < layer.scalar_weights;
@@ -180,6 +186,12 @@ class Mace {
   template <Number T>
   Vector3<T> from_frame(const Vector3<T>& r) const {
     return options_.frame == HarmonicFrame::xyz ? r : Vector3<T>{{r[2], r[0], r[1]}};
+  }
+  // R_s + R_t of an edge.
+  template <Number T>
+  static double radii(const Geometry<T>& geometry, std::size_t e, const Tape<T>& tape) {
+    return tape.radius[static_cast<std::size_t>(geometry.sender[e])] +
+           tape.radius[static_cast<std::size_t>(geometry.receiver[e])];
   }
   template <Number T>
   std::size_t embedding_index(const Tape<T>& tape, int atom, int channel) const {
@@ -219,7 +231,7 @@ class Mace {
   template <class C, Number T>
   void couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const;
   template <Number T>
-  void read_out(Tape<T>& tape) const;
+  void read_out(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
   void read_out_backward(Tape<T>& tape, T energy_cotangent, std::span<T> gradient) const;
 
@@ -239,6 +251,7 @@ class Mace {
 
   MaceOptions options_;
   RadialBasis basis_;
+  std::vector<double> radii_;  // per species, Å
   std::vector<FeatureShape> feature_shapes_;
   std::vector<Layer> layers_;
   Slice embedding_slice_;

@@ -2,6 +2,7 @@
 #pragma once
 
 // Bodies of descriptor/mace.hpp, out of class so that `extern template class Mace<…>` works.
+#include <leyden/atoms/covalent_radii.hpp>
 #include <leyden/core/error.hpp>
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/equivariant/spherical_harmonics.hpp>
@@ -43,6 +44,21 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   require(options_.atomic_energies.empty() ||
               options_.atomic_energies.size() == options_.species.size(),
           "give one atomic energy per species, or none");
+  require(options_.radial_kind != RadialBasis::Kind::gaussian || options_.radial_count > 1,
+          "a Gaussian radial basis needs at least two functions");
+  require(
+      options_.radial_frequencies.empty() ||
+          (options_.radial_kind == RadialBasis::Kind::bessel &&
+           options_.radial_frequencies.size() == static_cast<std::size_t>(options_.radial_count)),
+      "radial_frequencies are one per function of a Bessel basis, or none");
+  require(
+      options_.covalent_radii.empty() || options_.covalent_radii.size() == options_.species.size(),
+      "give one covalent radius per species, or none");
+  for (const double r : options_.covalent_radii) require(r > 0, "covalent radii must be positive");
+  require(!options_.repulsion || options_.repulsion->envelope_order >= 2,
+          "the order of the repulsion's envelope must be at least 2");
+  require(!nonlinear || !options_.density_normalized,
+          "density_normalized is for linear layers: nonlinear ones have a density of their own");
   require(options_.edge_channels >= 0, "edge_channels must be positive, or 0 for all channels");
   if (nonlinear) {
     require(!options_.residual_first,
@@ -55,8 +71,16 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
             "messages of linear layers always fade at the cutoff; leave smooth_cutoff true, or "
             "take MaceInteraction::nonlinear");
   }
-  basis_ = {options_.radial_kind, options_.radial_count, options_.envelope_order, options_.cutoff,
-            !nonlinear || !options_.smooth_cutoff};
+  basis_ = {options_.radial_kind,
+            options_.radial_count,
+            options_.envelope_order,
+            options_.cutoff,
+            !nonlinear || !options_.smooth_cutoff,
+            options_.radial_frequencies,
+            options_.distance_transform};
+  radii_ = options_.covalent_radii;
+  if (radii_.empty())
+    for (const int z : options_.species) radii_.push_back(covalent_radius(z));
 
   const int channels = options_.channels;
   const int species = static_cast<int>(options_.species.size());
@@ -97,6 +121,7 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
         layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
                                               C::path_count, channels);
     });
+    layer.density = EdgeDensity<Real>(options_.radial_count);
     if (nonlinear) layer.gated = per_l(Shape.l_max, channels);
     const int mapped_l = layer.residual ? std::min(in.l_max, layer.out.l_max) : Shape.l_max;
     layer.species_maps.assign(nonlinear ? 1 : static_cast<std::size_t>(species),
@@ -131,6 +156,7 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
       layer.gated.slice = layout.add(name + "gated", {count(layer.gated), c, c}, weight, true);
     } else {
       layer.radial.declare(layout, name + "radial");
+      if (options_.density_normalized) layer.density.declare(layout, name + "density");
       layer.path_slice =
           layout.add(name + "mix", {static_cast<int>(layer.path_maps.size()), c, c}, weight, true);
     }
@@ -171,6 +197,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
       layer.nonlinear.prepare(parameters);
     else
       layer.radial.prepare(parameters);
+    if (options_.density_normalized) layer.density.prepare(parameters);
     with_convolution(layer.in, [&]<class C>(C) {
       for (std::size_t p = 0; p < layer.path_maps.size(); ++p)
         layer.path_maps[p].pack(layer.path_slice.of(parameters).data() + layer.path_offsets[p],
@@ -223,7 +250,7 @@ void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) cons
     forward_layer(geometry, k, k == 0 ? tape.embedding : tape.features[k - 1], tape.features[k],
                   tape);
   }
-  read_out(tape);
+  read_out(geometry, tape);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -250,6 +277,10 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
         table[embedding_index(tape, i, c)] += tape.embedding_bar.get(i, c, 0) * scale;
   }
   pull_back_edges(geometry, tape);
+  if (options_.repulsion)
+    options_.repulsion->template add_gradient<T>(
+        geometry, options_.cutoff, tape.radius,
+        energy_cotangent * static_cast<Real>(options_.scale), tape.edge_gradient);
 }
 
 // ---- geometry of the edges ----
@@ -259,6 +290,7 @@ template <Number T>
 void Mace<Shape, Real>::sort_species(const Geometry<T>& geometry, Tape<T>& tape) const {
   tape.species.resize(geometry.atomic_numbers.size());
   tape.atoms_of.resize(options_.species.size());
+  tape.radius.resize(geometry.atomic_numbers.size());
   tape.all_atoms.clear();
   for (auto& list : tape.atoms_of) list.clear();
   for (int i = 0; i < geometry.n_atoms(); ++i) {
@@ -269,6 +301,7 @@ void Mace<Shape, Real>::sort_species(const Geometry<T>& geometry, Tape<T>& tape)
       throw ModelError("atom " + std::to_string(i) + " has atomic number " +
                        std::to_string(number) + ", which the model was not built for");
     tape.species[static_cast<std::size_t>(i)] = static_cast<int>(s);
+    tape.radius[static_cast<std::size_t>(i)] = radii_[s];
     tape.atoms_of[s].push_back(i);
     tape.all_atoms.push_back(i);
   }
@@ -281,8 +314,8 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
   tape.basis.resize(static_cast<std::size_t>(geometry.n_pairs) * tiles);
   tape.radial_values.resize(static_cast<std::size_t>(options_.radial_count));
   for (std::size_t p = 0; p < static_cast<std::size_t>(geometry.n_pairs); ++p) {
-    basis_.values(geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
-                  tape.radial_values.data());
+    const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
+    basis_.values(geometry.length[e], tape.radial_values.data(), radii(geometry, e, tape));
     Pack<T>* row = tape.basis.data() + p * tiles;
     for (std::size_t t = 0; t < tiles; ++t) row[t] = Pack<T>();
     for (int b = 0; b < options_.radial_count; ++b)
@@ -320,7 +353,7 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
     for (int b = 0; b < options_.radial_count; ++b)
       tape.radial_values[static_cast<std::size_t>(b)] =
           lane_of(tape.basis_bar.data() + p * tiles, b);
-    T dr = basis_.pullback(geometry.length[e], tape.radial_values.data());
+    T dr = basis_.pullback(geometry.length[e], tape.radial_values.data(), radii(geometry, e, tape));
     if constexpr (nonlinear) dr += tape.edge.factor_bar[p] * tape.edge.factor_slope[p];
     tape.edge_gradient[e] += geometry.vector[e] * (dr / geometry.length[e]);
   }

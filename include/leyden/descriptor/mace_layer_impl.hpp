@@ -149,6 +149,10 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer&
           detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
           detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l);
     }
+    if (options_.density_normalized) {
+      layer.density.template forward<T>(geometry, tape.basis, lt.density);
+      layer.density.template normalize<T>(mixed, lt.density);
+    }
   });
   if (!layer.residual) {
     lt.basis.resize(n, {options_.channels, Shape.l_max});
@@ -168,7 +172,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   const bool weights = !gradient.empty();
   const std::size_t c = static_cast<std::size_t>(options_.channels);
-  const FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
+  FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
   if (!layer.residual) {
     tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
     for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
@@ -177,6 +181,9 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
     if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape, gradient);
     mixed_bar = &tape.mixed_bar;
   }
+  if (options_.density_normalized)
+    layer.density.template backward<T>(geometry, tape.basis, layer.residual ? lt.basis : lt.mixed,
+                                       *mixed_bar, tape.basis_bar, lt.density, gradient);
 
   with_convolution(layer.in, [&]<class C>(C) {
     tape.paths_bar.resize(lt.paths.size());
@@ -186,7 +193,8 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count, C::offsets.output[kp],
                         2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
-      const auto bar = detail::rows_view(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
+      const auto bar =
+          detail::rows_view<const Pack<T>>(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
       layer.path_maps[kp].template apply_transposed<T>(
           tape.rows_in.size(), bar,
           detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in), false);
@@ -224,7 +232,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::read_out(Tape<T>& tape) const {
+void Mace<Shape, Real>::read_out(const Geometry<T>& geometry, Tape<T>& tape) const {
   const std::size_t n = tape.species.size();
   tape.node_energies.assign(n, T(0));
   for (std::size_t k = 0; k < readouts_.size(); ++k)
@@ -248,6 +256,9 @@ void Mace<Shape, Real>::read_out(Tape<T>& tape) const {
       tape.node_energies[i] += sum_lanes(sum);
     }
   }
+  if (options_.repulsion)
+    options_.repulsion->template add_energies<T>(geometry, options_.cutoff, tape.radius,
+                                                 tape.node_energies);
   for (T& energy : tape.node_energies)
     energy = energy * static_cast<Real>(options_.scale) + T(static_cast<Real>(options_.shift));
   tape.reference_energies.assign(n, 0.0);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <leyden/descriptor/radial.hpp>
+#include <leyden/descriptor/zbl.hpp>
 #include <leyden/equivariant/features.hpp>
 
+#include <optional>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -11,7 +13,8 @@ namespace leyden::inline LEYDEN_ABI {
 /// How a layer of a MACE makes its atomic basis; names in brackets are those of published files.
 ///
 /// - linear: sums over neighbours, mixed [RealAgnosticInteractionBlock,
-///   RealAgnosticResidualInteractionBlock];
+///   RealAgnosticResidualInteractionBlock; with density_normalized
+///   RealAgnosticDensityInteractionBlock, RealAgnosticDensityResidualInteractionBlock];
 /// - nonlinear: radial weights know both species, sums are divided by a learned density and gated
 ///   [RealAgnosticResidualNonLinearInteractionBlock].
 enum class MaceInteraction { linear, nonlinear };
@@ -32,15 +35,24 @@ struct MaceOptions {
   int layers = 2;
   RadialBasis::Kind radial_kind = RadialBasis::Kind::bessel;
   int radial_count = 8;
+  std::vector<double> radial_frequencies{};  ///< of bessel, 1/Å; empty: n π/cutoff
+  DistanceTransform distance_transform{};    ///< of what the radial basis sees
   int envelope_order = 5;
   std::vector<int> radial_hidden{64, 64, 64};
   int readout_width = 16;
   bool residual_first = false;     ///< the first layer passes its input on (and mixes by species);
                                    ///< nonlinear layers always do
   double average_neighbors = 1.0;  ///< linear layers divide their sums by it
+  /// Linear layers: … by 1 + a learned density instead (EdgeDensity).
+  bool density_normalized = false;
   std::vector<double> atomic_energies{};  ///< E0 per species, eV; empty: zero
   double scale = 1.0;                     ///< eV
   double shift = 0.0;                     ///< eV per atom
+  /// Added to the site energies before they are scaled and shifted. Its envelope_order is that of
+  /// the model in published files.
+  std::optional<ZblRepulsion> repulsion{};
+  /// R per species, Å, of the distance transform and the repulsion; empty: covalent_radius().
+  std::vector<double> covalent_radii{};
   /// The product has one set of weights, not one per species [use_agnostic_product].
   bool agnostic_product = false;
   /// The last layer keeps l > 0 as well [keep_last_layer_irreps].
