@@ -13,7 +13,7 @@ using namespace leyden;
 
 namespace {
 
-constexpr int l_max = 2, l_out = 1, correlation = 3, species = 2;
+constexpr int l_max = 2, l_out = 1, correlation = 4, species = 2;
 constexpr int n_in = (l_max + 1) * (l_max + 1), n_out = (l_out + 1) * (l_out + 1);
 
 std::shared_ptr<const std::vector<SymmetricContraction>> tables() {

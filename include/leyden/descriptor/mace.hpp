@@ -33,8 +33,8 @@ namespace leyden::inline LEYDEN_ABI {
 template <MaceShape Shape, std::floating_point Real = double>
 class Mace {
   static_assert(Shape.l_max >= 1 && Shape.l_max <= 4, "Mace: l_max must be 1 to 4");
-  static_assert(Shape.correlation >= 1 && Shape.correlation <= 3,
-                "Mace: correlation must be 1 to 3");
+  static_assert(Shape.correlation >= 1 && Shape.correlation <= 4,
+                "Mace: correlation must be 1 to 4");
   static_assert(Shape.hidden_l >= 0 && Shape.hidden_l <= 2 && Shape.hidden_l <= Shape.l_max,
                 "Mace: hidden_l must be 0 to 2 and at most l_max");
 

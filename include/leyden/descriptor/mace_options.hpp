@@ -22,7 +22,7 @@ enum class MaceInteraction { linear, nonlinear };
 /// What the kernels of a MACE are compiled for.
 struct MaceShape {
   int l_max = 3;        ///< highest l of the edges' harmonics and of the atomic basis, 1 … 4
-  int correlation = 3;  ///< highest power of the atomic basis in the product, 1 … 3
+  int correlation = 3;  ///< highest power of the atomic basis in the product, 1 … 4
   int hidden_l = 1;     ///< highest l of the messages between layers, 0 … 2
   MaceInteraction interaction = MaceInteraction::linear;
 };

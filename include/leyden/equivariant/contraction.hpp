@@ -40,9 +40,9 @@ class ProductBasis {
         l_out_(l_out) {
     for (int l = 0; l <= l_out; ++l)
       for (int m = 0; m <= 2 * l; ++m) {
-        Component component{count_, {0, 0, 0}};
+        Component component{count_, {0, 0, 0, 0}};
         for (const auto& monomial : table(l).monomials(m)) {
-          terms_.push_back({monomial.a, monomial.b, monomial.c});
+          terms_.push_back({monomial.a, monomial.b, monomial.c, monomial.d});
           ++component.count[monomial.degree - 1];
           ++count_;
         }
@@ -82,13 +82,15 @@ class ProductBasis {
     const Pack<R>* w = coefficients_.data() + index(species, tile);
     const Term* term = terms_.data();
     for (const Component& component : components_) {
-      Pack<T> one, two, three;
+      Pack<T> one, two, three, four;
       for (int k = 0; k < component.count[0]; ++k, ++w, ++term) one = fma(*w, a[term->a], one);
       for (int k = 0; k < component.count[1]; ++k, ++w, ++term)
         two = fma(*w * a[term->a], a[term->b], two);
       for (int k = 0; k < component.count[2]; ++k, ++w, ++term)
         three = fma(*w * a[term->a], a[term->b] * a[term->c], three);
-      *b++ = one + two + three;
+      for (int k = 0; k < component.count[3]; ++k, ++w, ++term)
+        four = fma(*w * a[term->a] * a[term->b], a[term->c] * a[term->d], four);
+      *b++ = (one + two) + (three + four);
     }
   }
 
@@ -124,6 +126,15 @@ class ProductBasis {
         a_bar[term->c] = fma(tx, y, a_bar[term->c]);
         if (w_bar != nullptr) add(bar * x * yz);
       }
+      for (int k = 0; k < component.count[3]; ++k, ++w, ++term) {
+        const Pack<T> x = a[term->a], y = a[term->b], z = a[term->c], u = a[term->d], t = *w * bar;
+        const Pack<T> xy = x * y, zu = z * u, txy = t * xy, tzu = t * zu;
+        a_bar[term->a] = fma(tzu, y, a_bar[term->a]);
+        a_bar[term->b] = fma(tzu, x, a_bar[term->b]);
+        a_bar[term->c] = fma(txy, u, a_bar[term->c]);
+        a_bar[term->d] = fma(txy, z, a_bar[term->d]);
+        if (w_bar != nullptr) add(bar * xy * zu);
+      }
     }
   }
 
@@ -149,12 +160,12 @@ class ProductBasis {
 
  private:
   struct Term {
-    int a, b, c;
+    int a, b, c, d;
   };
   // Monomials of one (L, M), by degree, starting at `first` in terms_ and in the coefficients.
   struct Component {
     int first;
-    int count[3];
+    int count[4];
   };
 
   const SymmetricContraction& table(int l) const { return (*tables_)[static_cast<std::size_t>(l)]; }

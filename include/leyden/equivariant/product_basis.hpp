@@ -18,42 +18,45 @@ namespace leyden::inline LEYDEN_ABI {
 /// `correlation` copies of the atomic basis A[k], k = (l, m), l ≤ l_max, to (L, M).
 ///
 /// Recursion: U^(1) = identity; U^(ν) = √(2 l_out + 1) Σ w(l_out, l_left, l) U^(ν−1) ⊗ A. All
-/// intermediate irreps of both parities are kept; at each level the list is sorted stably by (l,
-/// parity), odd before even. This is the order in which MACE stores its weights. Since all copies
-/// of A are the same, the sum over paths is a polynomial: `monomials` and `entries` hold it
-/// symmetrised.
+/// intermediate irreps of both parities are kept, but for ν = 4 those of natural parity, (−1)^l,
+/// only; at each level the list is sorted stably by (l, parity), odd before even. This is the order
+/// in which MACE stores its weights. Since all copies of A are the same, the sum over paths is a
+/// polynomial: `monomials` and `entries` hold it symmetrised.
 class SymmetricContraction {
  public:
-  /// A[a], A[a] A[b] or A[a] A[b] A[c] with a ≤ b ≤ c.
+  /// A[a], A[a] A[b], A[a] A[b] A[c] or A[a] A[b] A[c] A[d] with a ≤ b ≤ c ≤ d.
   struct Monomial {
-    int degree, a, b, c;
+    int degree, a, b, c, d;
   };
   /// Coefficient of a monomial of one M += value · W^(ν)[path].
   struct Entry {
     int monomial, nu, path;
     double value;
   };
-  /// A non-zero element of the unsymmetrised tensor U^(ν)[M, k1 … kν, path].
+  using Indices = std::array<int, 4>;
+  /// A non-zero element of the tensor U^(ν)[M, k1 … kν, path]; unsymmetrised, but for ν = 4
+  /// symmetrised, with k1 ≤ … ≤ k4 (there are too many otherwise).
   struct Element {
     int m;
-    std::array<int, 3> k;
+    Indices k;
     int path;
     double value;
   };
 
-  /// @throws ModelError for a correlation other than 1, 2 or 3, or a negative l.
+  /// @throws ModelError for a correlation other than 1 to 4, or a negative l.
   SymmetricContraction(int l_max, int l_out, int correlation)
       : l_max_(l_max), l_out_(l_out), correlation_(correlation) {
-    if (correlation < 1 || correlation > 3 || l_max < 0 || l_out < 0)
-      throw ModelError("SymmetricContraction: correlation must be 1, 2 or 3 and l not negative");
-    std::vector<Irrep> level;
-    for (int l = 0; l <= l_max; ++l) {
-      Irrep irrep{l, natural_parity(l), {}};
-      for (int m = 0; m <= 2 * l; ++m) irrep.elements.push_back({m, {l * l + m, 0, 0}, 1.0});
-      level.push_back(irrep);
+    if (correlation < 1 || correlation > 4 || l_max < 0 || l_out < 0)
+      throw ModelError("SymmetricContraction: correlation must be 1 to 4 and l not negative");
+    const int plain = std::min(correlation, 3);
+    std::vector<Irrep> level = atomic_basis();
+    for (int nu = 1; nu <= plain; ++nu) {
+      if (nu > 1) level = couple(level, nu, plain, false);
+      keep_outputs(level);
     }
-    for (int nu = 1; nu <= correlation; ++nu) {
-      if (nu > 1) level = couple(level, nu, nu == correlation);
+    if (correlation == 4) {
+      level = atomic_basis();
+      for (int nu = 2; nu <= 4; ++nu) level = couple(level, nu, 4, true);
       keep_outputs(level);
     }
     symmetrize();
@@ -74,7 +77,7 @@ class SymmetricContraction {
  private:
   struct Component {
     int m;
-    std::array<int, 3> k;
+    Indices k;
     double value;
   };
   struct Irrep {
@@ -83,15 +86,32 @@ class SymmetricContraction {
   };
   static int natural_parity(int l) { return l % 2 == 0 ? 1 : -1; }
 
-  // One more factor of A. On the last level only what can be an output is built.
-  std::vector<Irrep> couple(const std::vector<Irrep>& left, int nu, bool last) const {
+  std::vector<Irrep> atomic_basis() const {
+    std::vector<Irrep> level;
+    for (int l = 0; l <= l_max_; ++l) {
+      Irrep irrep{l, natural_parity(l), {}};
+      for (int m = 0; m <= 2 * l; ++m) irrep.elements.push_back({m, {l * l + m, 0, 0, 0}, 1.0});
+      level.push_back(irrep);
+    }
+    return level;
+  }
+
+  // One more factor of A, of `levels` in all. Only what can reach the output is built. `natural`:
+  // natural parity alone, as polynomials.
+  std::vector<Irrep> couple(const std::vector<Irrep>& left, int nu, int levels,
+                            bool natural) const {
     std::vector<Irrep> out;
+    const bool last = nu == levels;
+    const int highest = l_out_ + (levels - nu) * l_max_;
+    std::map<std::array<int, 3>, std::vector<double>> tables;
     for (const Irrep& a : left)
       for (int l = 0; l <= l_max_; ++l)
         for (int l3 = std::abs(a.l - l); l3 <= a.l + l; ++l3) {
           const int parity = a.parity * natural_parity(l);
           if (last && (l3 != l_out_ || parity != natural_parity(l_out_))) continue;
-          const std::vector<double> w = wigner_3j_table(l3, a.l, l);
+          if (l3 > highest || (natural && parity != natural_parity(l3))) continue;
+          std::vector<double>& w = tables[{l3, a.l, l}];
+          if (w.empty()) w = wigner_3j_table(l3, a.l, l);
           const double factor = std::sqrt(2.0 * l3 + 1.0);
           Irrep irrep{l3, parity, {}};
           for (int m3 = 0; m3 <= 2 * l3; ++m3)
@@ -101,8 +121,9 @@ class SymmetricContraction {
                     factor * c.value *
                     w[static_cast<std::size_t>((m3 * (2 * a.l + 1) + c.m) * (2 * l + 1) + m)];
                 if (value == 0.0) continue;
-                std::array<int, 3> k = c.k;
+                Indices k = c.k;
                 k[static_cast<std::size_t>(nu - 1)] = l * l + m;
+                if (natural) std::sort(k.begin(), k.begin() + nu);
                 irrep.elements.push_back({m3, k, value});
               }
           merge(irrep.elements);
@@ -146,13 +167,10 @@ class SymmetricContraction {
     monomials_.resize(static_cast<std::size_t>(2 * l_out_ + 1));
     entries_.resize(monomials_.size());
     for (int nu = 1; nu <= correlation_; ++nu) {
-      using Key = std::array<int, 3>;
-      std::vector<std::map<Key, std::map<int, double>>> sums(monomials_.size());
+      std::vector<std::map<Indices, std::map<int, double>>> sums(monomials_.size());
       for (const Element& e : tensor(nu)) {
-        Key key = e.k;
-        if (nu == 3 && key[1] > key[2]) std::swap(key[1], key[2]);
-        if (nu >= 2 && key[0] > key[1]) std::swap(key[0], key[1]);
-        if (nu == 3 && key[1] > key[2]) std::swap(key[1], key[2]);
+        Indices key = e.k;
+        std::sort(key.begin(), key.begin() + nu);
         sums[static_cast<std::size_t>(e.m)][key][e.path] += e.value;
       }
       for (std::size_t m = 0; m < sums.size(); ++m)
@@ -163,7 +181,7 @@ class SymmetricContraction {
             entries_[m].push_back({static_cast<int>(monomials_[m].size()), nu, path, value});
             any = true;
           }
-          if (any) monomials_[m].push_back({nu, key[0], key[1], key[2]});
+          if (any) monomials_[m].push_back({nu, key[0], key[1], key[2], key[3]});
         }
     }
   }
