@@ -10,6 +10,7 @@
 #include <concepts>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
 

@@ -70,42 +70,24 @@ template <class R>
 LEYDEN_ALWAYS_INLINE ComplexPack<R> turned(ComplexPack<R> x, Pack<R> c, Pack<R> s) {
   return {fma(x.im, s, x.re * c), fnma(x.re, s, x.im * c)};
 }
-/// x · exp(−2πi j/n).
-template <int j, int n, class R>
-LEYDEN_ALWAYS_INLINE ComplexPack<R> turned(ComplexPack<R> x) {
-  if constexpr (j % n == 0) {
-    return x;
-  } else if constexpr (4 * j == n) {
-    return {x.im, -x.re};
-  } else if constexpr (8 * j == n) {
-    const Pack<R> h(std::numbers::sqrt2_v<R> / 2);
-    return {(x.re + x.im) * h, (x.im - x.re) * h};
-  } else if constexpr (8 * j == 3 * n) {
-    const Pack<R> h(std::numbers::sqrt2_v<R> / 2);
-    return {(x.im - x.re) * h, -((x.re + x.im) * h)};
-  } else {
-    using C = RootConstant<R, j, n>;
-    return turned(x, Pack<R>(C::cosine), Pack<R>(C::sine));
-  }
+/// x · exp(−2πi j/8), 0 ≤ j < 4.
+template <int j, class R>
+LEYDEN_ALWAYS_INLINE ComplexPack<R> eighths_turned(ComplexPack<R> x) {
+  static_assert(0 <= j && j < 4);
+  const Pack<R> h(std::numbers::sqrt2_v<R> / 2);
+  if constexpr (j == 0) return x;
+  if constexpr (j == 1) return {(x.re + x.im) * h, (x.im - x.re) * h};
+  if constexpr (j == 2) return {x.im, -x.re};
+  if constexpr (j == 3) return {(x.im - x.re) * h, -((x.re + x.im) * h)};
 }
 
 /// A transform of n = a·b numbers as b of a and a of b (Cooley and Tukey). When a and b have no
 /// common divisor the indices can be chosen so that no factors stand between (Good and Thomas).
 template <int n>
 struct Factors {
-  static constexpr int a = n % 4 == 0 ? 4 : n % 3 == 0 ? 3 : n % 2 == 0 ? 2 : n;
+  static constexpr int a = n == 6 ? 3 : n == 8 ? 2 : n;
   static constexpr int b = n / a;
   static constexpr bool coprime = std::gcd(a, b) == 1;
-};
-template <>
-struct Factors<8> {
-  static constexpr int a = 2, b = 4;
-  static constexpr bool coprime = false;
-};
-template <>
-struct Factors<4> {
-  static constexpr int a = 4, b = 1;
-  static constexpr bool coprime = true;
 };
 
 /// first + Σ_j a_j cos(2πjk/n) and Σ_j b_j sin(2πjk/n); a and b start with j = 1.
@@ -219,7 +201,7 @@ template <class R, int n, int... i>
 LEYDEN_ALWAYS_INLINE void butterfly_turns(Several<n, ComplexPack<R>>& x,
                                           std::integer_sequence<int, i...>) {
   constexpr int b = Factors<n>::b;
-  ((x.at[i] = turned<(i / b) * (i % b), n>(x.at[i])), ...);
+  ((x.at[i] = eighths_turned<8 / n*(i / b) * (i % b)>(x.at[i])), ...);
 }
 template <class R, int n, int... k>
 LEYDEN_ALWAYS_INLINE void butterfly_rows(Several<n, ComplexPack<R>>& x,

@@ -4,7 +4,7 @@
 #include <leyden/electrostatics/mesh/fft_butterflies.hpp>
 
 #include <algorithm>
-#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
