@@ -200,8 +200,9 @@ LEYDEN_ALWAYS_INLINE void butterfly_columns(Several<n, ComplexPack<R>>& x,
 template <class R, int n, int... i>
 LEYDEN_ALWAYS_INLINE void butterfly_turns(Several<n, ComplexPack<R>>& x,
                                           std::integer_sequence<int, i...>) {
+  static_assert(n == 8);
   constexpr int b = Factors<n>::b;
-  ((x.at[i] = eighths_turned<8 / n*(i / b) * (i % b)>(x.at[i])), ...);
+  ((x.at[i] = eighths_turned<(i / b) * (i % b)>(x.at[i])), ...);
 }
 template <class R, int n, int... k>
 LEYDEN_ALWAYS_INLINE void butterfly_rows(Several<n, ComplexPack<R>>& x,
