@@ -3,6 +3,7 @@
 
 #include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/compatibility.hpp>
+#include <leyden/electrostatics/external_charges.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/scf/self_consistency.hpp>
 
@@ -28,6 +29,9 @@ struct Prediction {
   /// eV/Å³, (1/V) dE/dε, symmetric, positive tensile; zero when not asked for or not periodic in
   /// all directions.
   Matrix3<double> stress{};
+  /// (external charges) eV/Å: what the atoms do to the structure's external charges, set with the
+  /// forces; zero for models without charges.
+  std::vector<Vector3<double>> external_forces;
   std::vector<double> charges;     ///< (n) e; empty for models without charges
   std::vector<double> multipoles;  ///< (n·(l_max+1)²) e, e Å, e Å², atom-major, [q, y, z, x, …]
   std::vector<double> spins;  ///< (n) unpaired electrons; empty for models without spin densities
@@ -48,23 +52,25 @@ struct Prediction {
 /// A direction in all inputs of a potential at once; what is empty or zero stays as it is.
 struct Direction {
   std::vector<Vector3<double>> displacement;  // (n) Å
-  Matrix3<double> strain{};                   // symmetric: r → r + r ε
-  Vector3<double> external_field{};           // V/Å
-  std::vector<double> applied_potential;      // (n) V
-  double total_charge = 0.0;                  // e, of the structure without its groups
-  double fermi_level = 0.0;                   // V, where one is prescribed
+  Matrix3<double> strain{};                   // symmetric: r → r + r ε, external charges too
+  std::vector<Vector3<double>> external_displacement;  // (external charges) Å
+  Vector3<double> external_field{};                    // V/Å
+  std::vector<double> applied_potential;               // (n) V
+  double total_charge = 0.0;                           // e, of the structure without its groups
+  double fermi_level = 0.0;                            // V, where one is prescribed
 };
 
 /// The exact derivative of a prediction along a direction.
 struct DirectionalDerivative {
   double energy = 0.0;
-  std::vector<Vector3<double>> forces;  // (n)
-  Matrix3<double> stress{};             // of structures that repeat in all directions
-  std::vector<double> charges;          // (n)
-  std::vector<double> multipoles;       // (n·(l_max+1)²)
-  std::vector<double> potentials;       // (n·(l_max+1)²) Kp: V, V/Å
-  Vector3<double> polarization{};       // e Å, of −∂E/∂(field), see Prediction
-  std::optional<double> fermi_level;    // V
+  std::vector<Vector3<double>> forces;           // (n)
+  std::vector<Vector3<double>> external_forces;  // (external charges)
+  Matrix3<double> stress{};                      // of structures that repeat in all directions
+  std::vector<double> charges;                   // (n)
+  std::vector<double> multipoles;                // (n·(l_max+1)²)
+  std::vector<double> potentials;                // (n·(l_max+1)²) Kp: V, V/Å
+  Vector3<double> polarization{};                // e Å, of −∂E/∂(field), see Prediction
+  std::optional<double> fermi_level;             // V
 };
 
 /// ∂L/∂(each prediction) of a scalar L. An empty vector stands for zeros.
@@ -108,6 +114,7 @@ struct EvaluationState {
   Geometry<T> geometry;
   typename D::template Tape<T> tape;
   typename S::template Plan<T> plan;
+  ExternalCharges<S, T> external_charges;
   Vector3<T> external_field{};  // V/Å
   T total_charge{};             // e
   Vector3<T> external_field_bar{};
@@ -174,6 +181,7 @@ class Potential {
     std::vector<int> species;                   // (n) index into species()
     std::vector<double> widths;                 // (n) Å
     std::vector<Vector3<double>> displacement;  // (n) tangent of the positions
+    Matrix3<double> strain{};                   // tangent of positions and cell
     Prediction prediction;
     DirectionalDerivative derivative;
     std::vector<double> bare_softness;     // (n) e/V
@@ -203,7 +211,7 @@ class Potential {
   /// Energy, charges and what else is asked for. The reference lives in the workspace and is valid
   /// until its next use.
   ///
-  /// Models without charges ignore total charge and external field.
+  /// Models without charges ignore total charge, external field and external charges.
   ///
   /// @throws ModelError for an unknown species or a boundary or charge that the solver does not
   /// serve; InputError for an empty structure, a cell that is none, or a field along a repeating
@@ -278,7 +286,7 @@ class Potential {
   template <Number T>
   ChargeInput<T> charge_input(const Structure& structure, const Workspace& workspace,
                               const State<T>& state) const;
-  /// v_ext: the field, applied potentials and prescribed Fermi levels.
+  /// v_ext: the field, external charges, applied potentials and prescribed Fermi levels.
   template <Number T>
   void fill_external(const Structure& structure, State<T>& state, const Direction* direction) const;
   /// Which charges are prescribed, and the net charge that the solver has to expect.

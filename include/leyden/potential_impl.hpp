@@ -45,6 +45,7 @@ void Potential<D, Q, S>::start(const Structure& structure, Workspace& workspace)
     throw InputError("Potential: the structure has " + std::to_string(n) + " positions and " +
                      std::to_string(structure.atomic_numbers.size()) +
                      " atomic numbers; give one of each per atom");
+  detail::check_external_charges(structure.external_charges);
   const std::span<const int> known = species();
   workspace.species.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -153,6 +154,7 @@ void Potential<D, Q, S>::fill_external(const Structure& structure, State<T>& sta
   if (has_field(state))
     external_potential<T>(state.geometry, state.external_field, structure.field_jump, Q::l_max,
                           state.external, default_field_clearance, field_images_);
+  state.external_charges.add_potential(solver_, state.external);
   if (!structure.applied_potential.empty()) {
     if (structure.applied_potential.size() != n)
       throw InputError("Potential: " + std::to_string(structure.applied_potential.size()) +
@@ -221,8 +223,6 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
     state.multipoles.resize(n);
     state.own_potential.resize(n);
     state.site_energies.assign(structure.size(), T(R(0)));
-    fill_external(structure, state, direction);
-
     const ChargeInput<T> input = charge_input(structure, workspace, state);
     // Solvers judge the charge that there is: a model that does not conserve it makes its own.
     T net_charge(static_cast<R>(charge));
@@ -234,7 +234,14 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
       }
     }
     const SourceShape source{Q::l_max, workspace.widths};
+    net_charge += T(static_cast<R>(detail::sum_of_charges(structure.external_charges)));
     solver_.template plan<T>(state.geometry, source, net_charge, state.plan);
+    state.external_charges.plan(
+        solver_, state.geometry, source, structure.external_charges,
+        direction ? std::span<const Vector3<double>>(direction->external_displacement)
+                  : std::span<const Vector3<double>>(),
+        &workspace.strain, net_charge);
+    fill_external(structure, state, direction);
     if constexpr (self_consistent_) {
       if constexpr (is_dual_v<T>) {
         make_geometry(structure, workspace.neighbors, workspace.real.geometry);
@@ -356,6 +363,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       external_potential_field_gradient<T>(state.geometry, state.external_field,
                                            structure.field_jump, Q::l_max, q,
                                            state.external_field_bar, 0.0, field_images_);
+      state.external_charges.add_gradient(solver_, q, T(R(1)), state.gradient);
     }
   }
   descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
@@ -438,6 +446,11 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   out.forces.resize(properties.forces ? n : 0);
   for (std::size_t i = 0; i < out.forces.size(); ++i)
     out.forces[i] = -vector_cast<double>(state.gradient.positions[i]);
+  out.external_forces.assign(properties.forces ? structure.external_charges.size() : 0,
+                             Vector3<double>{});
+  if constexpr (size_ > 0)
+    for (std::size_t j = 0; j < out.external_forces.size(); ++j)
+      out.external_forces[j] = -vector_cast<double>(state.external_charges.gradient()[j]);
   out.stress = {};
   if (properties.stress) {
     const auto stress = stress_of(state);
@@ -475,9 +488,16 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
   };
   check(direction.displacement.size(), "displacements");
   check(direction.applied_potential.size(), "applied potentials");
+  const std::size_t m = structure.external_charges.size();
+  if (!direction.external_displacement.empty() && direction.external_displacement.size() != m)
+    throw InputError("Potential::directional_derivative: " +
+                     std::to_string(direction.external_displacement.size()) +
+                     " displacements of external charges are given; the structure has " +
+                     std::to_string(m) + " external charges; give one each, or none");
   start(structure, workspace);
   auto& state = workspace.dual;
   workspace.displacement = direction.displacement;
+  workspace.strain = direction.strain;
   make_geometry(structure, workspace.neighbors, state.geometry,
                 std::span<const Vector3<double>>(workspace.displacement), &direction.strain);
   forward(structure, workspace, state, &direction);
@@ -495,6 +515,12 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
   for (std::size_t i = 0; i < n; ++i)
     for (int a = 0; a < 3; ++a)
       out.forces[i][a] = -static_cast<double>(state.gradient.positions[i][a].tangent);
+  out.external_forces.assign(m, Vector3<double>{});
+  if constexpr (size_ > 0)
+    for (std::size_t j = 0; j < m; ++j)
+      for (int a = 0; a < 3; ++a)
+        out.external_forces[j][a] =
+            -static_cast<double>(state.external_charges.gradient()[j][a].tangent);
   out.stress = {};
   if (structure.cell.all_periodic()) {
     const Matrix3<T> stress = stress_of(state);
@@ -615,6 +641,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
       for (int b = 0; b < 3; ++b)
         strain(a, b) = 0.5 * (cotangents.stress(a, b) + cotangents.stress(b, a)) / volume;
   }
+  workspace.strain = strain;
   make_geometry(structure, workspace.neighbors, state.geometry,
                 std::span<const Vector3<double>>(workspace.displacement),
                 stress ? &strain : nullptr);

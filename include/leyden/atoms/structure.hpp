@@ -30,6 +30,14 @@ struct ChargeGroup {
   std::optional<double> fermi_level;  ///< V: constant potential; total_charge is not used
 };
 
+/// A charge that is given, not of the model: it polarises the atoms and feels their forces. Where
+/// directions repeat, it repeats with the cell. See electrostatics/external_charges.hpp.
+struct ExternalCharge {
+  Vector3<double> position;  ///< Å
+  double charge = 0.0;       ///< e
+  double width = 0.0;        ///< Å: density exp(−r²/2w²); 0: a point
+};
+
 /// What a model is evaluated on. Plain data: nothing here is checked; see validate() in
 /// atoms/validate.hpp.
 struct Structure {
@@ -42,6 +50,8 @@ struct Structure {
   std::optional<double> fermi_level;
   /// Groups with charges of their own; total_charge and fermi_level are those of all other atoms.
   std::vector<ChargeGroup> groups;
+  /// Charges around the atoms; total_charge does not count them.
+  std::vector<ExternalCharge> external_charges;
   double spin_multiplicity = 1.0;         ///< 2S + 1, for models that have spins
   std::vector<double> formal_charges;     ///< (n) e, for models that read them; empty: none
   std::vector<double> applied_potential;  ///< (n) V, on the charge of each atom; empty: zero

@@ -99,7 +99,7 @@ LEYDEN_ALWAYS_INLINE void gaussian_radial(const WidthPair<R>& pair, Pack<R> r2, 
   constexpr int degree = 12;
   Pack<R> g(static_cast<R>(c[degree]));
   for (int k = degree - 1; k >= 0; --k) g = fma(g, z, Pack<R>(static_cast<R>(c[k])));
-  const Pack<R> e = exp2_minus(min(r2 * pair.exponent, Pack<R>(R(100))));
+  const Pack<R> e = exp2_minus(min(r2 * pair.exponent, Pack<R>(R(sizeof(R) == 8 ? 1000 : 120))));
   b[0] = fnma(s, e * g, s);
   Pack<R> h = e * pair.slope;
   for (int n = 0; n + 1 < Count; ++n) {
@@ -126,7 +126,9 @@ LEYDEN_ALWAYS_INLINE void distant_radial(const WidthPair<R>& pair, Pack<R> r2, P
   constexpr int degree = 6;
   Pack<R> g(static_cast<R>(c[degree]));
   for (int k = degree - 1; k >= 0; --k) g = fma(g, y, Pack<R>(static_cast<R>(c[k])));
-  const Pack<R> e = exp2_minus < Count <= 2 ? 9 : 11 > (min(r2 * pair.exponent, Pack<R>(R(100))));
+  const Pack<R> e = exp2_minus < Count <= 2
+                        ? 9
+                        : 11 > (min(r2 * pair.exponent, Pack<R>(R(sizeof(R) == 8 ? 1000 : 120))));
   b[0] = fnma(s, e * g, s);
   Pack<R> h = e * pair.slope;
   for (int n = 0; n + 1 < Count; ++n) {
