@@ -34,7 +34,27 @@ MaceOptions options_of(int variant) {
     o.keep_last_irreps = variant != 2;
     o.frame = variant % 2 == 0 ? HarmonicFrame::xyz : HarmonicFrame::yzx;
   }
-  o.radial_kind = variant == 3 ? RadialBasis::Kind::chebyshev : RadialBasis::Kind::bessel;
+  if (!nonlinear) {
+    o.edge_channels = variant == 2 || variant == 5 ? 3 : 0;
+    o.density_normalized = variant >= 2;
+    o.envelope_on_messages = variant == 2 || variant == 4;
+  }
+  o.radial_kind = variant == 3   ? RadialBasis::Kind::chebyshev
+                  : variant == 4 ? RadialBasis::Kind::gaussian
+                  : variant == 5 ? RadialBasis::Kind::chebyshev_of_distance
+                                 : RadialBasis::Kind::bessel;
+  if (variant == 2) o.radial_frequencies = {0.9, 2.1, 2.8};
+  o.distance_transform.kind = variant == 5   ? DistanceTransform::Kind::agnesi
+                              : variant == 2 ? DistanceTransform::Kind::soft
+                                             : DistanceTransform::Kind::none;
+  if (variant == 2 || variant == 3) o.repulsion = ZblRepulsion{};
+  if (variant == 3) o.covalent_radii = {0.8, 0.5, 1.2};
+  if (variant == 4 || variant == 5) {
+    o.heads = 3;
+    o.head = variant == 4 ? 2 : 1;
+    o.head_scales = {0.3, 1.4, 0.8};
+    o.head_shifts = {0.1, -0.2, 0.3};
+  }
   o.radial_count = 3;
   o.radial_hidden = {6, 5};
   o.readout_width = 3;

@@ -49,7 +49,8 @@ struct GoldenMace {
         h.at("interaction_cls_first").get<std::string>().find("Residual") != std::string::npos;
     o.density_normalized =
         h.at("interaction_cls").get<std::string>().find("Density") != std::string::npos;
-    if (!polar()) o.radial_frequencies = buffer("radial_embedding.bessel_fn.bessel_weights");
+    const std::string frequencies = "radial_embedding.bessel_fn.bessel_weights";
+    if (file.at("weights").contains(frequencies)) o.radial_frequencies = buffer(frequencies);
     if (h.value("distance_transform", "") == "Agnesi") {
       const std::string at = "radial_embedding.distance_transform.";
       o.distance_transform = {.kind = leyden::DistanceTransform::Kind::agnesi,

@@ -35,6 +35,8 @@ class Mace {
   static_assert(Shape.l_max >= 1 && Shape.l_max <= 4, "Mace: l_max must be 1 to 4");
   static_assert(Shape.correlation >= 1 && Shape.correlation <= 4,
                 "Mace: correlation must be 1 to 4");
+  static_assert(Shape.edge_l >= -1 && Shape.edge_l <= Shape.hidden_l,
+                "Mace: edge_l must be -1, or 0 to hidden_l");
   static_assert(Shape.hidden_l >= 0 && Shape.hidden_l <= 2 && Shape.hidden_l <= Shape.l_max,
                 "Mace: hidden_l must be 0 to 2 and at most l_max");
 
@@ -62,6 +64,7 @@ class Mace {
 
   template <Number T>
   struct Tape : DescriptorTape<T> {
+    int head = -1;  // the readout to use; -1: options().head
     std::vector<LayerTape<T>> layers;
     std::vector<int> species;                // (n) index into species()
     std::vector<std::vector<int>> atoms_of;  // per species
@@ -72,6 +75,7 @@ class Mace {
     Buffer<Pack<T>> basis, basis_bar, layer_basis_bar;  // radial basis, [pair][tile]
     std::vector<T> radial_values;                       // (radial_count)
     std::vector<T> harmonics, harmonics_bar;            // [edge][lm_edge]
+    std::vector<T> factor, factor_slope, factor_bar;    // envelope on messages, (pairs)
     std::vector<T> coupled;                             // [edge of one atom][coupled]
     typename Nonlinear::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
@@ -103,6 +107,7 @@ class Mace {
                 std::span<T> parameter_gradient) const;
 
  private:
+  static constexpr int edge_l = Shape.edge_l < 0 ? Shape.hidden_l : Shape.edge_l;
   static constexpr int lm_edge = (Shape.l_max + 1) * (Shape.l_max + 1);
 
   // A map per l of a feature array.
@@ -113,7 +118,7 @@ class Mace {
   struct Layer {
     FeatureShape in, out;
     bool residual = true;
-    int edge_channels = 0;  // of what is sent
+    int edge_channels = 0, edge_l = 0;  // of what is sent
     MixingPerL up, linear;
     RadialPerceptron<Real> radial;
     std::vector<Mixing<Real>> path_maps;
@@ -129,13 +134,13 @@ class Mace {
     MixingPerL gated;           // the map after the gate
   };
 
-  // The convolution of a layer depends on whether its input has l > 0 at all.
+  // The convolution of a layer depends on whether what it sends has l > 0 at all.
   template <class F>
-  static void with_convolution(const FeatureShape& in, F&& f) {
-    if (in.l_max == 0)
+  static void with_convolution(const Layer& layer, F&& f) {
+    if (layer.edge_l == 0)
       f(Convolution<0, Shape.l_max>{});
     else
-      f(Convolution<Shape.hidden_l, Shape.l_max>{});
+      f(Convolution<edge_l, Shape.l_max>{});
   }
   template <class C>
   typename C::Edges receiver_edges(const auto& geometry, int atom) const {
@@ -154,7 +159,17 @@ class Mace {
     return has_hidden_readout() ? static_cast<std::size_t>(options_.layers) - 1 : 1;
   }
   double readout_last_scale() const {
-    return 1.0 / std::sqrt(static_cast<double>(options_.readout_width));
+    return 1.0 / std::sqrt(static_cast<double>(options_.heads * options_.readout_width));
+  }
+  std::size_t heads() const { return static_cast<std::size_t>(options_.heads); }
+  /// @throws ModelError when the tape names a head that there is not.
+  template <Number T>
+  std::size_t head_of(const Tape<T>& tape) const;
+  double scale_of(std::size_t head) const {
+    return options_.head_scales.empty() ? options_.scale : options_.head_scales[head];
+  }
+  double shift_of(std::size_t head) const {
+    return options_.head_shifts.empty() ? options_.shift : options_.head_shifts[head];
   }
   bool divides_by_neighbors() const { return !nonlinear && !options_.density_normalized; }
   template <class C>
@@ -230,6 +245,14 @@ class Mace {
                         Tape<T>& tape, std::span<T> gradient) const;
   template <class C, Number T>
   void couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const;
+  // Radial weights [tile][pair][path] times the envelope; and the adjoint.
+  template <Number T>
+  static void fade_messages(std::size_t paths, Buffer<Pack<T>>& radial,
+                            const std::vector<T>& factor);
+  template <Number T>
+  static void unfade_messages(std::size_t paths, const Buffer<Pack<T>>& radial,
+                              Buffer<Pack<T>>& radial_bar, const std::vector<T>& factor,
+                              std::vector<T>& factor_bar);
   template <Number T>
   void read_out(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
@@ -257,10 +280,11 @@ class Mace {
   Slice embedding_slice_;
   std::vector<Slice> readout_slices_;  // linear ones, then the second map of the hidden one
   Slice readout_hidden_slice_;
-  std::vector<Real> embedding_;               // [species][channel], scaled
-  std::vector<Buffer<Pack<Real>>> readouts_;  // linear readouts, packs of channels, scaled
-  Mixing<Real> readout_hidden_;
-  Buffer<Pack<Real>> readout_last_;
+  std::vector<Real> embedding_;  // [species][channel], scaled
+  // Readouts of each head: linear ones [layer][head], packs of channels, scaled; the hidden one.
+  std::vector<Buffer<Pack<Real>>> readouts_;
+  std::vector<Mixing<Real>> readout_hidden_;
+  std::vector<Buffer<Pack<Real>>> readout_last_;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -15,9 +15,10 @@ namespace leyden::inline LEYDEN_ABI {
 /// What density-normalised layers of a MACE divide sums over neighbours by, in place of an average
 /// number of neighbours:
 ///
-///   1 + ρ_t,   ρ_t = Σ_{e → t} tanh(u_e²),   u_e = Σ_n v_n b_n(r_e)/√count,
+///   1 + ρ_t,   ρ_t = Σ_{e → t} f_e tanh(u_e²),   u_e = Σ_n v_n b_n(r_e)/√count,
 ///
-/// b the radial basis and v learned (RealAgnosticDensityInteractionBlock of ACEsuit/mace).
+/// b the radial basis, f the envelope if b is without (else 1) and v learned
+/// (RealAgnosticDensityInteractionBlock of ACEsuit/mace).
 template <std::floating_point Real>
 class EdgeDensity {
  public:
@@ -42,9 +43,10 @@ class EdgeDensity {
           n % lanes, static_cast<Real>(v[static_cast<std::size_t>(n)] * scale()));
   }
 
-  /// basis: [pair][tile].
+  /// basis: [pair][tile]; factor: f, (pairs) or empty.
   template <Number T>
-  void forward(const Geometry<T>& geometry, const Buffer<Pack<T>>& basis, Tape<T>& tape) const {
+  void forward(const Geometry<T>& geometry, const Buffer<Pack<T>>& basis,
+               const std::vector<T>& factor, Tape<T>& tape) const {
     using std::tanh;
     const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
     tape.argument.resize(pairs);
@@ -55,8 +57,10 @@ class EdgeDensity {
     }
     tape.inverse.assign(static_cast<std::size_t>(geometry.n_atoms()), T(1));
     for (std::size_t e = 0; e < geometry.pair.size(); ++e) {
-      const T u = tape.argument[static_cast<std::size_t>(geometry.pair[e])];
-      tape.inverse[static_cast<std::size_t>(geometry.receiver[e])] += tanh(u * u);
+      const std::size_t p = static_cast<std::size_t>(geometry.pair[e]);
+      const T u = tape.argument[p];
+      tape.inverse[static_cast<std::size_t>(geometry.receiver[e])] +=
+          factor.empty() ? tanh(u * u) : factor[p] * tanh(u * u);
     }
     for (T& x : tape.inverse) x = T(1) / x;
   }
@@ -72,11 +76,11 @@ class EdgeDensity {
   }
 
   /// The adjoint of both. a: what normalize left; a_bar: in, its cotangent, out, that of what
-  /// normalize was given; basis_bar and gradient (unless empty) are added to.
+  /// normalize was given; basis_bar, factor_bar and gradient (unless empty) are added to.
   template <Number T>
   void backward(const Geometry<T>& geometry, const Buffer<Pack<T>>& basis, const FeatureArray<T>& a,
-                FeatureArray<T>& a_bar, Buffer<Pack<T>>& basis_bar, Tape<T>& tape,
-                std::span<T> gradient) const {
+                FeatureArray<T>& a_bar, const std::vector<T>& factor, Buffer<Pack<T>>& basis_bar,
+                std::vector<T>& factor_bar, Tape<T>& tape, std::span<T> gradient) const {
     using std::tanh;
     tape.density_bar.assign(tape.inverse.size(), T(0));
     for (int t = 0; t < a.tiles(); ++t)
@@ -93,8 +97,12 @@ class EdgeDensity {
       const std::size_t p = static_cast<std::size_t>(geometry.pair[e]);
       const T u = tape.argument[p];
       const T d = tanh(u * u);
-      const T u_bar = tape.density_bar[static_cast<std::size_t>(geometry.receiver[e])] *
-                      (T(1) - d * d) * u * Real(2);
+      T bar_d = tape.density_bar[static_cast<std::size_t>(geometry.receiver[e])];
+      if (!factor.empty()) {
+        factor_bar[p] += bar_d * d;
+        bar_d *= factor[p];
+      }
+      const T u_bar = bar_d * (T(1) - d * d) * u * Real(2);
       for (std::size_t t = 0; t < tiles(); ++t) {
         Pack<T>& bar = basis_bar[p * tiles() + t];
         bar = fma(weights_[t], Pack<T>(u_bar), bar);

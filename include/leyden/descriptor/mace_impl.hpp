@@ -8,22 +8,26 @@
 #include <leyden/equivariant/spherical_harmonics.hpp>
 
 #include <cmath>
+#include <tuple>
 
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 
-/// Numbers into lanes, times a factor; and the adjoint.
+/// `count` numbers, `stride` apart, into lanes, times a factor; and the adjoint.
 template <std::floating_point R>
-void fill_packs(Buffer<Pack<R>>& packs, std::span<const double> values, double scale) {
-  for (std::size_t i = 0; i < values.size(); ++i)
+void fill_packs(Buffer<Pack<R>>& packs, const double* values, std::size_t count, std::size_t stride,
+                double scale) {
+  packs.assign(static_cast<std::size_t>(pack_count<R>(static_cast<int>(count))), Pack<R>());
+  for (std::size_t i = 0; i < count; ++i)
     packs[i / Pack<R>::lanes].set_lane(static_cast<int>(i % Pack<R>::lanes),
-                                       static_cast<R>(values[i] * scale));
+                                       static_cast<R>(values[i * stride] * scale));
 }
 template <Number T>
-void add_lanes(std::span<T> values, const Buffer<Pack<T>>& packs, T factor, double scale) {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] +=
+void add_lanes(T* values, std::size_t count, std::size_t stride, const Buffer<Pack<T>>& packs,
+               T factor, double scale) {
+  for (std::size_t i = 0; i < count; ++i)
+    values[i * stride] +=
         lane_of(packs.data(), static_cast<int>(i)) * factor * static_cast<RealOf<T>>(scale);
 }
 
@@ -41,9 +45,15 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   require(options_.envelope_order >= 2, "the envelope's order must be at least 2");
   require(options_.readout_width > 0, "the readout must have at least one hidden unit");
   require(options_.average_neighbors > 0, "the average number of neighbours must be positive");
+  require(options_.heads > 0 && options_.head >= 0 && options_.head < options_.heads,
+          "there must be a head, and `head` one of them");
   require(options_.atomic_energies.empty() ||
-              options_.atomic_energies.size() == options_.species.size(),
-          "give one atomic energy per species, or none");
+              options_.atomic_energies.size() == options_.species.size() ||
+              options_.atomic_energies.size() == heads() * options_.species.size(),
+          "give one atomic energy per species, or one per head and species, or none");
+  for (const auto* list : {&options_.head_scales, &options_.head_shifts})
+    require(list->empty() || list->size() == heads(),
+            "head_scales and head_shifts have one number per head, or none");
   require(options_.radial_kind != RadialBasis::Kind::gaussian || options_.radial_count > 1,
           "a Gaussian radial basis needs at least two functions");
   require(
@@ -61,12 +71,11 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
           "density_normalized is for linear layers: nonlinear ones have a density of their own");
   require(options_.edge_channels >= 0, "edge_channels must be positive, or 0 for all channels");
   if (nonlinear) {
+    require(!options_.envelope_on_messages,
+            "envelope_on_messages is for linear layers; nonlinear ones have smooth_cutoff");
     require(!options_.residual_first,
             "residual_first is for linear layers: nonlinear ones always pass their input on");
   } else {
-    require(options_.edge_channels == 0 || options_.edge_channels == options_.channels,
-            "linear layers send all channels along edges; leave edge_channels at 0, or take "
-            "MaceInteraction::nonlinear");
     require(options_.smooth_cutoff,
             "messages of linear layers always fade at the cutoff; leave smooth_cutoff true, or "
             "take MaceInteraction::nonlinear");
@@ -75,7 +84,7 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
             options_.radial_count,
             options_.envelope_order,
             options_.cutoff,
-            !nonlinear || !options_.smooth_cutoff,
+            nonlinear ? !options_.smooth_cutoff : !options_.envelope_on_messages,
             options_.radial_frequencies,
             options_.distance_transform};
   radii_ = options_.covalent_radii;
@@ -101,9 +110,10 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
     layer.out = {channels, all_irreps ? Shape.hidden_l : 0, options_.frame};
     layer.residual = nonlinear || k > 0 || options_.residual_first;
     layer.edge_channels = k > 0 && options_.edge_channels > 0 ? options_.edge_channels : channels;
-    layer.up = per_l(in.l_max, layer.edge_channels);
+    layer.edge_l = std::min(in.l_max, edge_l);
+    layer.up = per_l(layer.edge_l, layer.edge_channels);
     layer.linear = per_l(layer.out.l_max, channels);
-    with_convolution(in, [&]<class C>(C) {
+    with_convolution(layer, [&]<class C>(C) {
       std::size_t offset = 0;
       for (const auto& path : C::paths) {
         // The scalars of a nonlinear layer are followed by the gates of each l > 0.
@@ -116,10 +126,10 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
       if constexpr (nonlinear)
         layer.nonlinear =
             Nonlinear({options_.radial_count, options_.radial_hidden, species, channels,
-                       layer.edge_channels, C::path_count, in.l_max, Shape.l_max});
+                       layer.edge_channels, C::path_count, layer.edge_l, Shape.l_max});
       else
         layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
-                                              C::path_count, channels);
+                                              C::path_count, layer.edge_channels);
     });
     layer.density = EdgeDensity<Real>(options_.radial_count);
     if (nonlinear) layer.gated = per_l(Shape.l_max, channels);
@@ -132,7 +142,10 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
     in = layer.out;
     layers_.push_back(std::move(layer));
   }
-  if (has_hidden_readout()) readout_hidden_ = Mixing<Real>(channels, options_.readout_width);
+  readouts_.resize(linear_readouts() * heads());
+  if (!has_hidden_readout()) return;
+  readout_hidden_.assign(heads(), Mixing<Real>(channels, options_.readout_width));
+  readout_last_.resize(heads());
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -157,8 +170,9 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
     } else {
       layer.radial.declare(layout, name + "radial");
       if (options_.density_normalized) layer.density.declare(layout, name + "density");
-      layer.path_slice =
-          layout.add(name + "mix", {static_cast<int>(layer.path_maps.size()), c, c}, weight, true);
+      layer.path_slice = layout.add(
+          name + "mix", {static_cast<int>(layer.path_maps.size()), layer.edge_channels, c}, weight,
+          true);
     }
     const int maps = static_cast<int>(layer.species_maps.size());
     layer.species_slice = layout.add(name + (layer.residual ? "skip" : "select"),
@@ -166,12 +180,19 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
     layer.product.declare(layout, name + "product");
     layer.linear.slice = layout.add(name + "linear", {count(layer.linear), c, c}, weight, true);
   }
+  // [input][head]
   readout_slices_.clear();
+  const auto add_readout = [&](const std::string& name, int inputs) {
+    const std::vector<int> shape =
+        heads() > 1 ? std::vector<int>{inputs, options_.heads} : std::vector<int>{inputs};
+    readout_slices_.push_back(layout.add(name, shape, weight));
+  };
   for (std::size_t k = 0; k < linear_readouts(); ++k)
-    readout_slices_.push_back(layout.add("mace.readout" + std::to_string(k), {c}, weight));
+    add_readout("mace.readout" + std::to_string(k), c);
   if (!has_hidden_readout()) return;
-  readout_hidden_slice_ = layout.add("mace.readout_hidden", {c, options_.readout_width}, weight);
-  readout_slices_.push_back(layout.add("mace.readout_last", {options_.readout_width}, weight));
+  const int hidden = options_.heads * options_.readout_width;  // a head's units side by side
+  readout_hidden_slice_ = layout.add("mace.readout_hidden", {c, hidden}, weight);
+  add_readout("mace.readout_last", hidden);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -198,7 +219,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     else
       layer.radial.prepare(parameters);
     if (options_.density_normalized) layer.density.prepare(parameters);
-    with_convolution(layer.in, [&]<class C>(C) {
+    with_convolution(layer, [&]<class C>(C) {
       for (std::size_t p = 0; p < layer.path_maps.size(); ++p)
         layer.path_maps[p].pack(layer.path_slice.of(parameters).data() + layer.path_offsets[p],
                                 path_columns(layer, p), path_scale<C>(layer, static_cast<int>(p)));
@@ -213,18 +234,19 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     layer.product.prepare(parameters);
   }
 
-  readouts_.resize(linear_readouts());
-  const std::size_t tiles = static_cast<std::size_t>(pack_count<Real>(options_.channels));
-  for (std::size_t k = 0; k < readouts_.size(); ++k) {
-    readouts_[k].assign(tiles, Pack<Real>());
-    detail::fill_packs(readouts_[k], readout_slices_[k].of(parameters), fan_in);
+  const std::size_t width = static_cast<std::size_t>(options_.readout_width);
+  for (std::size_t h = 0; h < heads(); ++h) {
+    for (std::size_t k = 0; k < linear_readouts(); ++k)
+      detail::fill_packs(readouts_[k * heads() + h], readout_slices_[k].of(parameters).data() + h,
+                         c, heads(), fan_in);
+    if (!has_hidden_readout()) continue;
+    readout_hidden_[h].pack(readout_hidden_slice_.of(parameters).data() + h * width,
+                            heads() * width, fan_in);
+    // Of the block of the head's own units: those of others are masked.
+    detail::fill_packs(readout_last_[h],
+                       readout_slices_.back().of(parameters).data() + h * width * heads() + h,
+                       width, heads(), readout_last_scale());
   }
-  if (!has_hidden_readout()) return;
-  readout_hidden_.pack(readout_hidden_slice_.of(parameters).data(),
-                       static_cast<std::size_t>(options_.readout_width), fan_in);
-  readout_last_.assign(static_cast<std::size_t>(pack_count<Real>(options_.readout_width)),
-                       Pack<Real>());
-  detail::fill_packs(readout_last_, readout_slices_.back().of(parameters), readout_last_scale());
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -262,6 +284,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
   tape.harmonics_bar.assign(tape.harmonics.size(), T(0));
   if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
+  tape.factor_bar.assign(tape.factor.size(), T(0));
   tape.embedding_bar.resize(n, {options_.channels, 0});
   tape.embedding_bar.set_zero();
   for (std::size_t k = layers_.size(); k-- > 0;)
@@ -280,7 +303,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
   if (options_.repulsion)
     options_.repulsion->template add_gradient<T>(
         geometry, options_.cutoff, tape.radius,
-        energy_cotangent * static_cast<Real>(options_.scale), tape.edge_gradient);
+        energy_cotangent * static_cast<Real>(scale_of(head_of(tape))), tape.edge_gradient);
 }
 
 // ---- geometry of the edges ----
@@ -309,6 +332,16 @@ void Mace<Shape, Real>::sort_species(const Geometry<T>& geometry, Tape<T>& tape)
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
+std::size_t Mace<Shape, Real>::head_of(const Tape<T>& tape) const {
+  const int head = tape.head < 0 ? options_.head : tape.head;
+  if (head >= options_.heads)
+    throw ModelError("Mace: head " + std::to_string(head) + " of a tape, but the model has " +
+                     std::to_string(options_.heads) + ", counted from 0");
+  return static_cast<std::size_t>(head);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
 void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
   const std::size_t tiles = static_cast<std::size_t>(pack_count<T>(options_.radial_count));
   tape.basis.resize(static_cast<std::size_t>(geometry.n_pairs) * tiles);
@@ -322,6 +355,13 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
       row[b / Pack<T>::lanes].set_lane(b % Pack<T>::lanes,
                                        tape.radial_values[static_cast<std::size_t>(b)]);
   }
+  const std::size_t faded =
+      options_.envelope_on_messages ? static_cast<std::size_t>(geometry.n_pairs) : 0;
+  tape.factor.resize(faded);
+  tape.factor_slope.resize(faded);
+  for (std::size_t p = 0; p < faded; ++p)
+    std::tie(tape.factor[p], tape.factor_slope[p]) =
+        basis_.envelope(geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])]);
   tape.harmonics.resize(static_cast<std::size_t>(geometry.n_edges()) * lm_edge);
   for (std::size_t e = 0; e < static_cast<std::size_t>(geometry.n_edges()); ++e) {
     const Vector3<T> r = to_frame(geometry.vector[e]);
@@ -354,6 +394,7 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
       tape.radial_values[static_cast<std::size_t>(b)] =
           lane_of(tape.basis_bar.data() + p * tiles, b);
     T dr = basis_.pullback(geometry.length[e], tape.radial_values.data(), radii(geometry, e, tape));
+    if (!tape.factor.empty()) dr += tape.factor_bar[p] * tape.factor_slope[p];
     if constexpr (nonlinear) dr += tape.edge.factor_bar[p] * tape.edge.factor_slope[p];
     tape.edge_gradient[e] += geometry.vector[e] * (dr / geometry.length[e]);
   }

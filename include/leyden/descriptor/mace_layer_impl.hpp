@@ -20,7 +20,7 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
 
-  lt.up.resize(n, {layer.edge_channels, layer.in.l_max, layer.in.frame});
+  lt.up.resize(n, {layer.edge_channels, layer.edge_l, layer.in.frame});
   mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
 
   if constexpr (nonlinear)
@@ -121,10 +121,11 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer&
                                        LayerTape<T>& lt, Tape<T>& tape) const {
   const int n = geometry.n_atoms();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
-  with_convolution(layer.in, [&]<class C>(C) {
+  with_convolution(layer, [&]<class C>(C) {
     const int tiles = lt.up.tiles();
     lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
     layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
+    if (!tape.factor.empty()) fade_messages(C::path_count, lt.radial, tape.factor);
     lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
     for (int i = 0; i < n; ++i) {
       const typename C::Edges edges = receiver_edges<C>(geometry, i);
@@ -150,7 +151,7 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer&
           detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l);
     }
     if (options_.density_normalized) {
-      layer.density.template forward<T>(geometry, tape.basis, lt.density);
+      layer.density.template forward<T>(geometry, tape.basis, tape.factor, lt.density);
       layer.density.template normalize<T>(mixed, lt.density);
     }
   });
@@ -183,9 +184,10 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
   }
   if (options_.density_normalized)
     layer.density.template backward<T>(geometry, tape.basis, layer.residual ? lt.basis : lt.mixed,
-                                       *mixed_bar, tape.basis_bar, lt.density, gradient);
+                                       *mixed_bar, tape.factor, tape.basis_bar, tape.factor_bar,
+                                       lt.density, gradient);
 
-  with_convolution(layer.in, [&]<class C>(C) {
+  with_convolution(layer, [&]<class C>(C) {
     tape.paths_bar.resize(lt.paths.size());
     for (int p = 0; p < C::path_count; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);
@@ -202,7 +204,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
         map_gradient<T>(
             layer.path_maps[kp], tape.rows_in.size(),
             detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
-            bar, tape, layer.path_slice.of(gradient).data() + kp * c * c, c,
+            bar, tape, layer.path_slice.of(gradient).data() + layer.path_offsets[kp], c,
             path_scale<C>(layer, p));
     }
     tape.radial_bar.assign(lt.radial.size(), Pack<T>());
@@ -221,11 +223,36 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
       }
     }
   });
+  if (!tape.factor.empty())
+    unfade_messages(layer.path_maps.size(), lt.radial, tape.radial_bar, tape.factor,
+                    tape.factor_bar);
   tape.layer_basis_bar.resize(tape.basis.size());
   layer.radial.template backward<T>(pairs, tape.basis.data(), tape.radial_bar.data(),
                                     tape.layer_basis_bar.data(), lt.perceptron, gradient);
   for (std::size_t i = 0; i < tape.basis_bar.size(); ++i)
     tape.basis_bar[i] += tape.layer_basis_bar[i];
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::fade_messages(std::size_t paths, Buffer<Pack<T>>& radial,
+                                      const std::vector<T>& factor) {
+  for (std::size_t i = 0; i < radial.size(); ++i)
+    radial[i] *= Pack<T>(factor[i / paths % factor.size()]);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::unfade_messages(std::size_t paths, const Buffer<Pack<T>>& radial,
+                                        Buffer<Pack<T>>& radial_bar, const std::vector<T>& factor,
+                                        std::vector<T>& factor_bar) {
+  for (std::size_t i = 0; i < radial.size(); ++i) {
+    // What the factor was multiplied with is lost where it is zero; its slope is zero there too.
+    const std::size_t p = i / paths % factor.size();
+    if (value_of(factor[p]) != Real(0))
+      factor_bar[p] += sum_lanes(radial[i] * radial_bar[i]) / factor[p];
+    radial_bar[i] *= Pack<T>(factor[p]);
+  }
 }
 
 // ---- readouts ----
@@ -234,38 +261,43 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::read_out(const Geometry<T>& geometry, Tape<T>& tape) const {
   const std::size_t n = tape.species.size();
+  const std::size_t head = head_of(tape);
   tape.node_energies.assign(n, T(0));
-  for (std::size_t k = 0; k < readouts_.size(); ++k)
+  for (std::size_t k = 0; k < linear_readouts(); ++k) {
+    const Buffer<Pack<Real>>& w = readouts_[k * heads() + head];
     for (std::size_t i = 0; i < n; ++i) {
       Pack<T> sum;
-      for (std::size_t t = 0; t < readouts_[k].size(); ++t)
-        sum = fma(readouts_[k][t], *tape.features[k].at(static_cast<int>(t), static_cast<int>(i)),
-                  sum);
+      for (std::size_t t = 0; t < w.size(); ++t)
+        sum = fma(w[t], *tape.features[k].at(static_cast<int>(t), static_cast<int>(i)), sum);
       tape.node_energies[i] += sum_lanes(sum);
     }
+  }
   if (has_hidden_readout()) {
-    const std::size_t tiles = readout_last_.size();
+    const Buffer<Pack<Real>>& last = readout_last_[head];
+    const std::size_t tiles = last.size();
     tape.hidden.resize(n * tiles);
-    readout_hidden_.template apply<T>(
+    readout_hidden_[head].template apply<T>(
         n, detail::scalar_rows<const Pack<T>>(std::as_const(tape.features.back())),
         {tape.hidden.data(), 1, nullptr, tiles}, false);
     for (std::size_t i = 0; i < n; ++i) {
       Pack<T> sum;
       for (std::size_t t = 0; t < tiles; ++t)
-        sum = fma(readout_last_[t], normalized_silu(tape.hidden[i * tiles + t], Real(1)), sum);
+        sum = fma(last[t], normalized_silu(tape.hidden[i * tiles + t], Real(1)), sum);
       tape.node_energies[i] += sum_lanes(sum);
     }
   }
   if (options_.repulsion)
     options_.repulsion->template add_energies<T>(geometry, options_.cutoff, tape.radius,
                                                  tape.node_energies);
-  for (T& energy : tape.node_energies)
-    energy = energy * static_cast<Real>(options_.scale) + T(static_cast<Real>(options_.shift));
+  const Real scale = static_cast<Real>(scale_of(head)), shift = static_cast<Real>(shift_of(head));
+  for (T& energy : tape.node_energies) energy = energy * scale + T(shift);
   tape.reference_energies.assign(n, 0.0);
-  if (!options_.atomic_energies.empty())
-    for (std::size_t i = 0; i < n; ++i)
-      tape.reference_energies[i] =
-          options_.atomic_energies[static_cast<std::size_t>(tape.species[i])];
+  if (options_.atomic_energies.empty()) return;
+  const std::size_t z = options_.species.size();
+  const std::size_t first = options_.atomic_energies.size() > z ? head * z : 0;
+  for (std::size_t i = 0; i < n; ++i)
+    tape.reference_energies[i] =
+        options_.atomic_energies[first + static_cast<std::size_t>(tape.species[i])];
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -273,43 +305,50 @@ template <Number T>
 void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
                                           std::span<T> gradient) const {
   const std::size_t n = tape.species.size();
-  const T bar = energy_cotangent * static_cast<Real>(options_.scale);
+  const std::size_t head = head_of(tape);
+  const T bar = energy_cotangent * static_cast<Real>(scale_of(head));
   const bool weights = !gradient.empty();
   const double fan_in = channel_scale();
-  for (std::size_t k = 0; k < readouts_.size(); ++k) {
-    const std::size_t tiles = readouts_[k].size();
-    tape.weight_bar.assign(tiles, Pack<T>());
+  for (std::size_t k = 0; k < linear_readouts(); ++k) {
+    const Buffer<Pack<Real>>& w = readouts_[k * heads() + head];
+    tape.weight_bar.assign(w.size(), Pack<T>());
     for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t t = 0; t < tiles; ++t) {
+      for (std::size_t t = 0; t < w.size(); ++t) {
         const int tile = static_cast<int>(t), atom = static_cast<int>(i);
         Pack<T>& h_bar = *tape.feature_cotangents[k].at(tile, atom);
-        h_bar = fma(readouts_[k][t], Pack<T>(bar), h_bar);
+        h_bar = fma(w[t], Pack<T>(bar), h_bar);
         tape.weight_bar[t] += *tape.features[k].at(tile, atom);
       }
-    if (weights) detail::add_lanes(readout_slices_[k].of(gradient), tape.weight_bar, bar, fan_in);
+    if (weights)
+      detail::add_lanes(readout_slices_[k].of(gradient).data() + head,
+                        static_cast<std::size_t>(options_.channels), heads(), tape.weight_bar, bar,
+                        fan_in);
   }
   if (!has_hidden_readout()) return;
-  const FeatureArray<T>& last = tape.features.back();
-  const std::size_t tiles = readout_last_.size();
+  const FeatureArray<T>& features = tape.features.back();
+  const Buffer<Pack<Real>>& last = readout_last_[head];
+  const std::size_t tiles = last.size();
+  const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   tape.hidden_bar.resize(n * tiles);
   tape.weight_bar.assign(tiles, Pack<T>());
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t t = 0; t < tiles; ++t) {
       const Pack<T> x = tape.hidden[i * tiles + t];
       tape.hidden_bar[i * tiles + t] =
-          readout_last_[t] * (normalized_silu_derivative(x, Real(1)) * Pack<T>(bar));
+          last[t] * (normalized_silu_derivative(x, Real(1)) * Pack<T>(bar));
       tape.weight_bar[t] += normalized_silu(x, Real(1));
     }
   if (weights)
-    detail::add_lanes(readout_slices_.back().of(gradient), tape.weight_bar, bar,
-                      readout_last_scale());
+    detail::add_lanes(readout_slices_.back().of(gradient).data() + head * width * heads() + head,
+                      width, heads(), tape.weight_bar, bar, readout_last_scale());
   const RowsView<const Pack<T>> hidden_bar{tape.hidden_bar.data(), 1, nullptr, tiles};
-  readout_hidden_.template apply_transposed<T>(
+  const Mixing<Real>& hidden = readout_hidden_[head];
+  hidden.template apply_transposed<T>(
       n, hidden_bar, detail::scalar_rows<Pack<T>>(tape.feature_cotangents.back()), true);
   if (weights)
-    map_gradient<T>(readout_hidden_, n, detail::scalar_rows<const Pack<T>>(last), hidden_bar, tape,
-                    readout_hidden_slice_.of(gradient).data(),
-                    static_cast<std::size_t>(options_.readout_width), fan_in);
+    map_gradient<T>(hidden, n, detail::scalar_rows<const Pack<T>>(features), hidden_bar, tape,
+                    readout_hidden_slice_.of(gradient).data() + head * width, heads() * width,
+                    fan_in);
 }
 
 // ---- rows of irreps through channel maps ----

@@ -198,7 +198,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
   for (int t = 0; t < nl.before.tiles(); ++t)
     for (int i = 0; i < n; ++i) nl.before.at(t, i)[0] = Pack<T>();
 
-  with_convolution(layer.in, [&]<class C>(C) {
+  with_convolution(layer, [&]<class C>(C) {
     lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
     for (int i = 0; i < n; ++i) {
       typename C::Edges edges = receiver_edges<C>(geometry, i);
@@ -212,7 +212,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
         for (int m = 0; m < C::output_count; ++m) out[m] *= inverse;
       }
     }
-    for (int l = 0; l <= layer.in.l_max; ++l) {
+    for (int l = 0; l <= layer.edge_l; ++l) {
       detail::fill_rows(tape.rows_in, tape.all_atoms, lt.up.lm_count(), l * l, 2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
       layer.nonlinear.residual(l).template apply<T>(
@@ -234,7 +234,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
           detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
           detail::gate_rows<Pack<T>>(l, nl.scalars.data(), nl.before, blocks, lm_edge,
                                      tape.rows_out),
-          !first_of_l || l <= layer.in.l_max);
+          !first_of_l || l <= layer.edge_l);
     }
   });
   layer.nonlinear.gate(nl);
@@ -265,7 +265,7 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
 
   // The residual map.
   tape.up_bar.resize(n, lt.up.shape());
-  for (int l = 0; l <= layer.in.l_max; ++l) {
+  for (int l = 0; l <= layer.edge_l; ++l) {
     detail::fill_rows(tape.rows_in, tape.all_atoms, lt.up.lm_count(), l * l, 2 * l + 1);
     detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
     const auto bar = detail::gate_rows<const Pack<T>>(l, edge.scalars_bar.data(), edge.before_bar,
@@ -282,7 +282,7 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
           layer.nonlinear.residual_scale());
   }
 
-  with_convolution(layer.in, [&]<class C>(C) {
+  with_convolution(layer, [&]<class C>(C) {
     tape.paths_bar.resize(lt.paths.size());
     for (int p = 0; p < C::path_count; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);

@@ -25,6 +25,7 @@ struct MaceShape {
   int correlation = 3;  ///< highest power of the atomic basis in the product, 1 … 4
   int hidden_l = 1;     ///< highest l of the messages between layers, 0 … 2
   MaceInteraction interaction = MaceInteraction::linear;
+  int edge_l = -1;  ///< highest l of what is sent along edges; -1: hidden_l [edge_irreps]
 };
 
 /// What a MACE is built from; the numbers that training data decide have neutral defaults.
@@ -45,9 +46,14 @@ struct MaceOptions {
   double average_neighbors = 1.0;  ///< linear layers divide their sums by it
   /// Linear layers: … by 1 + a learned density instead (EdgeDensity).
   bool density_normalized = false;
-  std::vector<double> atomic_energies{};  ///< E0 per species, eV; empty: zero
+  std::vector<double> atomic_energies{};  ///< E0 per species (of each head), eV; empty: zero
   double scale = 1.0;                     ///< eV
   double shift = 0.0;                     ///< eV per atom
+  /// Readouts that share all layers. An evaluation uses that of the tape, or `head`.
+  int heads = 1;
+  int head = 0;                       ///< 0 … heads − 1
+  std::vector<double> head_scales{};  ///< eV, per head; empty: scale
+  std::vector<double> head_shifts{};  ///< eV per atom, per head; empty: shift
   /// Added to the site energies before they are scaled and shifted. Its envelope_order is that of
   /// the model in published files.
   std::optional<ZblRepulsion> repulsion{};
@@ -59,12 +65,14 @@ struct MaceOptions {
   bool keep_last_irreps = false;
   /// Order of components of l = 1; (y, z, x) is PolarMACE's.
   HarmonicFrame frame = HarmonicFrame::xyz;
-  /// Nonlinear layers after the first: channels of what is sent along edges; 0: all [edge_irreps].
+  /// Layers after the first: channels of what is sent along edges; 0: all [edge_irreps].
   int edge_channels = 0;
   /// Nonlinear layers: messages fade at the cutoff [apply_cutoff = False]. Without it only the
   /// radial basis does [apply_cutoff = True]: a network with biases makes something of zeros, and
   /// the energy jumps where an atom crosses the cutoff. Linear layers always fade.
   bool smooth_cutoff = true;
+  /// Linear layers: messages have the envelope, and not the radial basis [apply_cutoff = False].
+  bool envelope_on_messages = false;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI
