@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/pack_lanes.hpp>
+#include <leyden/core/unroll.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/short_range.hpp>
 
@@ -62,16 +63,18 @@ template <int Stride, Number T>
 LEYDEN_ALWAYS_INLINE void load_record(const ShortRange::Plan<T>& plan, const int* index,
                                       Pack<T>* out) {
   using R = RealOf<T>;
-  for (int c = 0; c < Stride; c += 4) {
+  unroll<Stride / 4>([&](auto group) __attribute__((always_inline)) {
+    constexpr int c = 4 * group();
     if constexpr (is_dual_v<T>) {
       Pack<R> value[4], tangent[4];
       load_rows<Stride>(plan.records.data() + c, index, value);
       load_rows<Stride>(plan.record_tangents.data() + c, index, tangent);
-      for (int k = 0; k < 4; ++k) out[c + k] = Pack<T>(value[k], tangent[k]);
+      unroll<4>([&](auto k)
+                    __attribute__((always_inline)) { out[c + k] = Pack<T>(value[k], tangent[k]); });
     } else {
       load_rows<Stride>(plan.records.data() + c, index, out + c);
     }
-  }
+  });
 }
 
 // A number of a record in all lanes.
@@ -123,7 +126,9 @@ LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRange::Plan<T>& plan
         load_record<stride>(plan, index + at, record);
         if (stop - at < lanes) {  // the last lanes repeat a neighbour, and carry nothing
           const Pack<RealOf<T>> mask = first_lanes<RealOf<T>>(stop - at);
-          for (int c = 3; c < 3 + Vectors * cartesian_size(L); ++c) record[c] = record[c] * mask;
+          unroll<Vectors * cartesian_size(L)>([&](auto c) __attribute__((always_inline)) {
+            record[3 + c] = record[3 + c] * mask;
+          });
         }
         const Pack<T> r[3] = {x - record[0], y - record[1], z - record[2]};
         visit(run, at, r, record + 3);
@@ -141,14 +146,15 @@ LEYDEN_ALWAYS_INLINE void cut_radial(const ShortRange::Plan<T>& plan,
   radial_functions<First, Last>(table, orders, r2, b);
   if (!plan.cut) return;
   const Pack<R> limit(static_cast<R>(cutoff * cutoff)), zero;
-  for (int n = First; n <= Last; ++n) {
+  unroll<Last - First + 1>([&](auto k) __attribute__((always_inline)) {
+    constexpr int n = First + k();
     if constexpr (is_dual_v<T>) {
       b[n] = Pack<T>(select_less(r2.value, limit, b[n].value, zero),
                      select_less(r2.value, limit, b[n].tangent, zero));
     } else {
       b[n] = select_less(r2, limit, b[n], zero);
     }
-  }
+  });
 }
 
 // Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L.
@@ -163,26 +169,27 @@ void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int o
   int receiver = 0;
   for_each_neighbor_pack<L, 1, T>(
       plan,
-      [&](int row, int) {
+      [&](int row, int) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
-        for (auto& x : v) x = Pack<T>();
+        unroll<size>([&](auto c) __attribute__((always_inline)) { v[c] = Pack<T>(); });
       },
-      [&](const NeighborRun& run, int at, const Pack<T>* r, const Pack<T>* source) {
+      [&](const NeighborRun& run, int at, const Pack<T>* r,
+          const Pack<T>* source) __attribute__((always_inline)) {
         Pack<T> radial[functions];
         Pack<T>* kept = plan.radial.data() + (at / lanes) * functions;
         if constexpr (Keep == 2) {
-          for (int n = 0; n < functions; ++n) radial[n] = kept[n];
+          unroll<functions>([&](auto n) __attribute__((always_inline)) { radial[n] = kept[n]; });
         } else {
           cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
                                        squared_length<T>(r), radial);
         }
         if constexpr (Keep == 1)
-          for (int n = 0; n < functions; ++n) kept[n] = radial[n];
+          unroll<functions>([&](auto n) __attribute__((always_inline)) { kept[n] = radial[n]; });
         pair_potential<L, T>(r, radial, source, v);
       },
-      [&](int row) {
+      [&](int row) __attribute__((always_inline)) {
         std::array<T, size> sums;
-        for (int c = 0; c < size; ++c) sums[static_cast<std::size_t>(c)] = sum_lanes(v[c]);
+        unroll<size>([&](auto c) __attribute__((always_inline)) { sums[c] = sum_lanes(v[c]); });
         store(plan.neighbors.row_atom(row), sums);
       });
 }
@@ -209,39 +216,45 @@ void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int or
   int receiver = 0;
   for_each_neighbor_pack<L, 2, T>(
       plan,
-      [&](int row, int image) {
+      [&](int row, int image) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
-        for (auto& x : sum) x = Pack<T>();
-        for (int c = 0; c < size; ++c) {
+        unroll<3>([&](auto c) __attribute__((always_inline)) { sum[c] = Pack<T>(); });
+        unroll<size>([&](auto c) __attribute__((always_inline)) {
           a[c] = uniform_record<stride>(plan, image, 3 + c);
           b[c] = uniform_record<stride>(plan, image, 3 + size + c);
-        }
+        });
       },
-      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source) {
-        const Pack<T> r2 = squared_length<T>(r);
-        Pack<T> radial[functions];
-        PairGradient<T> pair;
-        cut_radial<1, functions - 1>(plan, forward(receiver, run.sender_class), orders, cutoff, r2,
-                                     radial);
-        if constexpr (Symmetric) {
-          pair = pair_gradient<L, T>(r, radial, a, b, source, source + size);
-        } else {
-          pair = pair_gradient<L, T>(r, radial, a, none, none, source + size);
-          cut_radial<1, functions - 1>(plan, backward(receiver, run.sender_class), orders, cutoff,
-                                       r2, radial);
-          const PairGradient<T> other = pair_gradient<L, T>(r, radial, none, b, source, none);
-          for (int c = 0; c < 3; ++c) pair.g[c] += other.g[c];
-        }
-        for (int c = 0; c < 3; ++c) {
-          sum[c] += pair.g[c];
-          for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], pair.g[c], strain[3 * d + c]);
-        }
-      },
-      [&](int row) {
+      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source)
+          __attribute__((always_inline)) {
+            const Pack<T> r2 = squared_length<T>(r);
+            Pack<T> radial[functions];
+            PairGradient<T> pair;
+            cut_radial<1, functions - 1>(plan, forward(receiver, run.sender_class), orders, cutoff,
+                                         r2, radial);
+            if constexpr (Symmetric) {
+              pair = pair_gradient<L, T>(r, radial, a, b, source, source + size);
+            } else {
+              pair = pair_gradient<L, T>(r, radial, a, none, none, source + size);
+              cut_radial<1, functions - 1>(plan, backward(receiver, run.sender_class), orders,
+                                           cutoff, r2, radial);
+              const PairGradient<T> other = pair_gradient<L, T>(r, radial, none, b, source, none);
+              unroll<3>([&](auto c) __attribute__((always_inline)) { pair.g[c] += other.g[c]; });
+            }
+            unroll<3>([&](auto c) __attribute__((always_inline)) {
+              sum[c] += pair.g[c];
+              unroll<3>([&](auto d) __attribute__((always_inline)) {
+                strain[3 * d + c] = fma(r[d], pair.g[c], strain[3 * d + c]);
+              });
+            });
+          },
+      [&](int row) __attribute__((always_inline)) {
         auto& to = gradient.positions[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
-        for (int c = 0; c < 3; ++c) to[c] += factor * sum_lanes(sum[c]);
+        unroll<3>([&](auto c)
+                      __attribute__((always_inline)) { to[c] += factor * sum_lanes(sum[c]); });
       });
-  add_half_strain(strain, factor, gradient);
+  Pack<T> total[9];  // copies, so that the sums themselves stay in registers
+  unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = strain[c]; });
+  add_half_strain(total, factor, gradient);
 }
 
 // ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
@@ -257,60 +270,69 @@ T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders,
   int receiver = 0;
   for_each_neighbor_pack<L, 1, T>(
       plan,
-      [&](int row, int image) {
+      [&](int row, int image) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
-        for (auto& x : sum) x = Pack<T>();
-        for (auto& x : v) x = Pack<T>();
-        for (int c = 0; c < size; ++c) p[c] = uniform_record<stride>(plan, image, 3 + c);
+        unroll<3>([&](auto c) __attribute__((always_inline)) { sum[c] = Pack<T>(); });
+        unroll<size>([&](auto c) __attribute__((always_inline)) { v[c] = Pack<T>(); });
+        unroll<size>([&](auto c) __attribute__((always_inline)) {
+          p[c] = uniform_record<stride>(plan, image, 3 + c);
+        });
       },
-      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source) {
-        Pack<T> radial[functions];
-        cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
-                                     squared_length<T>(r), radial);
-        if constexpr (L == 0) {
-          // Forces of a pair lie along r; factors of q_i wait for the end of the row or the sum.
-          v[0] = fma(radial[0], source[0], v[0]);
-          const Pack<T> f = radial[1] * source[0] * p[0];
-          const Pack<T> g[3] = {f * r[0], f * r[1], f * r[2]};
-          for (int c = 0; c < 3; ++c) sum[c] -= g[c];
-          int k = 0;
-          for (int c = 0; c < 3; ++c)
-            for (int d = c; d < 3; ++d, ++k) strain[k] = fma(r[c], g[d], strain[k]);
-        } else {
-          pair_potential<L, T>(r, radial, source, v);
-          // ½ aᵀSb with a = b is half of both orders: one order.
-          Pack<T> g[3];
-          if constexpr (L == 2) {
-            add_quadrupole_gradient<T>(r, radial, p, source, g);
-          } else {
-            const Pack<T> none[size] = {};
-            const PairGradient<T> pair = pair_gradient<L, T>(r, radial, p, none, none, source);
-            for (int c = 0; c < 3; ++c) g[c] = pair.g[c];
-          }
-          for (int c = 0; c < 3; ++c) {
-            sum[c] += g[c];
-            for (int d = 0; d < 3; ++d) strain[3 * d + c] = fma(r[d], g[c], strain[3 * d + c]);
-          }
-        }
-      },
-      [&](int row) {
+      [&](const NeighborRun& run, int, const Pack<T>* r, const Pack<T>* source)
+          __attribute__((always_inline)) {
+            Pack<T> radial[functions];
+            cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
+                                         squared_length<T>(r), radial);
+            if constexpr (L == 0) {
+              // Forces of a pair lie along r; factors of q_i wait for the end of the row or the
+              // sum.
+              v[0] = fma(radial[0], source[0], v[0]);
+              const Pack<T> f = radial[1] * source[0] * p[0];
+              const Pack<T> g[3] = {f * r[0], f * r[1], f * r[2]};
+              unroll<3>([&](auto c) __attribute__((always_inline)) { sum[c] -= g[c]; });
+              constexpr int first[6] = {0, 0, 0, 1, 1, 2}, second[6] = {0, 1, 2, 1, 2, 2};
+              unroll<6>([&](auto k) __attribute__((always_inline)) {
+                strain[k] = fma(r[first[k]], g[second[k]], strain[k]);
+              });
+            } else {
+              pair_potential<L, T>(r, radial, source, v);
+              // ½ aᵀSb with a = b is half of both orders: one order.
+              Pack<T> g[3];
+              if constexpr (L == 2) {
+                add_quadrupole_gradient<T>(r, radial, p, source, g);
+              } else {
+                const Pack<T> none[size] = {};
+                const PairGradient<T> pair = pair_gradient<L, T>(r, radial, p, none, none, source);
+                unroll<3>([&](auto c) __attribute__((always_inline)) { g[c] = pair.g[c]; });
+              }
+              unroll<3>([&](auto c) __attribute__((always_inline)) {
+                sum[c] += g[c];
+                unroll<3>([&](auto d) __attribute__((always_inline)) {
+                  strain[3 * d + c] = fma(r[d], g[c], strain[3 * d + c]);
+                });
+              });
+            }
+          },
+      [&](int row) __attribute__((always_inline)) {
         const int atom = plan.neighbors.row_atom(row);
         const T* own = plan.cartesian[0].data() + atom * size;
-        for (int c = 0; c < size; ++c)
-          energy +=
-              own[c] * sum_lanes(v[c]) *
-              (c < 4 ? R(1)
-                     : static_cast<R>(
-                           second_derivative_weight[static_cast<std::size_t>(c < 4 ? 0 : c - 4)]));
+        unroll<size>([&](auto c) __attribute__((always_inline)) {
+          constexpr double weight = c() < 4 ? 1.0 : second_derivative_weight[c() < 4 ? 0 : c() - 4];
+          energy += own[c] * sum_lanes(v[c]) * static_cast<R>(weight);
+        });
         auto& to = gradient.positions[static_cast<std::size_t>(atom)];
-        for (int c = 0; c < 3; ++c) to[c] += factor * sum_lanes(sum[c]);
+        unroll<3>([&](auto c)
+                      __attribute__((always_inline)) { to[c] += factor * sum_lanes(sum[c]); });
       });
+  // Copies, so that the sums themselves stay in registers.
+  Pack<T> total[9];
   if constexpr (L == 0) {
-    const Pack<T> six[6] = {strain[0], strain[1], strain[2], strain[3], strain[4], strain[5]};
     constexpr int place[9] = {0, 1, 2, 1, 3, 4, 2, 4, 5};
-    for (int c = 0; c < 9; ++c) strain[c] = -six[place[c]];
+    unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = -strain[place[c]]; });
+  } else {
+    unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = strain[c]; });
   }
-  add_half_strain(strain, factor, gradient);
+  add_half_strain(total, factor, gradient);
   return energy * R(0.5);
 }
 

@@ -57,6 +57,9 @@ class PackedNeighbors {
   void make_images(std::span<const Vector3<double>> positions, const Matrix3<double>& cell,
                    const std::array<bool, 3>& periodic, double reach);
   void sort_images(double reach);
+  std::size_t find_candidates(double x, double y, double z, double reach);
+  void finish_run(int count, int sender_class, int lanes);
+  void fill_run(const NeighborRun& run, int lanes);
 
   // Of images, in the order of bins.
   std::vector<int> atom_;
@@ -74,12 +77,13 @@ class PackedNeighbors {
     std::array<int, 3> shift;
     Vector3<double> position;
   };
-  std::vector<Image> images_;           // scratch, as found
-  std::vector<int> bin_, bin_first_;    // scratch and bins
-  std::vector<int> found_, key_count_;  // scratch
-  std::vector<double> found_squared_;   // scratch
+  std::vector<Image> images_;         // scratch, as found
+  std::vector<int> bin_, bin_first_;  // scratch and bins
+  // Scratch.
+  std::vector<int> cursor_, image_class_, candidate_, found_, key_, key_count_;
+  std::vector<double> candidate_squared_, found_squared_, near_limit_;
   std::array<int, 3> bins_{};
-  Vector3<double> low_{}, width_{};  // of bins
+  Vector3<double> low_{}, width_{}, inverse_width_{};  // of bins
 };
 
 inline void PackedNeighbors::make_images(std::span<const Vector3<double>> positions,
@@ -147,8 +151,9 @@ inline void PackedNeighbors::sort_images(double reach) {
     }
     if (total <= limit) break;
   }
+  for (int a = 0; a < 3; ++a) inverse_width_[a] = 1 / width_[a];
   const auto bin_along = [&](double x, int a) {
-    return std::clamp(static_cast<int>((x - low_[a]) / width_[a]), 0,
+    return std::clamp(static_cast<int>((x - low_[a]) * inverse_width_[a]), 0,
                       bins_[static_cast<std::size_t>(a)] - 1);
   };
   bin_.resize(n);
@@ -161,12 +166,11 @@ inline void PackedNeighbors::sort_images(double reach) {
   for (std::size_t b = 1; b < bin_first_.size(); ++b) bin_first_[b] += bin_first_[b - 1];
   atom_.resize(n);
   shift_.resize(n);
-  x_.resize(n);
-  y_.resize(n);
-  z_.resize(n);
-  found_.assign(bin_first_.begin(), bin_first_.end());
+  // Whole packs are read, also at the end.
+  for (auto* coordinate : {&x_, &y_, &z_}) coordinate->assign(n + Pack<double>::lanes, 0.0);
+  cursor_.assign(bin_first_.begin(), bin_first_.end());
   for (std::size_t i = 0; i < n; ++i) {
-    const auto to = static_cast<std::size_t>(found_[static_cast<std::size_t>(bin_[i])]++);
+    const auto to = static_cast<std::size_t>(cursor_[static_cast<std::size_t>(bin_[i])]++);
     atom_[to] = images_[i].atom;
     shift_[to] = images_[i].shift;
     x_[to] = images_[i].position[0];
@@ -180,6 +184,69 @@ inline void PackedNeighbors::sort_images(double reach) {
   std::sort(row_image_.begin(), row_image_.end());
 }
 
+// Fills candidate_ and candidate_squared_ with all images in the bins that the sphere of `reach`
+// about (x, y, z) touches. Bins along z follow each other in memory.
+inline std::size_t PackedNeighbors::find_candidates(double x, double y, double z, double reach) {
+  constexpr int lanes = Pack<double>::lanes;
+  const auto at = [](int i) { return static_cast<std::size_t>(i); };
+  const double limit = reach * reach;
+  const auto bin_of = [&](double position, int a) {
+    const double scaled = (position - low_[a]) * inverse_width_[a];
+    return static_cast<int>(std::clamp(scaled, 0.0, static_cast<double>(bins_[at(a)] - 1)));
+  };
+  // From the centre to the nearer face of a bin, squared.
+  const auto gap = [&](double centre, int bin, int a) {
+    const double from = low_[a] + bin * width_[a] - centre;
+    const double d = std::max(std::max(from, -from - width_[a]), 0.0);
+    return d * d * (1 - 1e-9);
+  };
+  const Pack<double> px(x), py(y), pz(z);
+  std::size_t total = 0;
+  const int x1 = bin_of(x + reach, 0), y0 = bin_of(y - reach, 1), y1 = bin_of(y + reach, 1);
+  for (int bx = bin_of(x - reach, 0); bx <= x1; ++bx) {
+    const double rest_x = limit - gap(x, bx, 0);
+    for (int by = y0; by <= y1; ++by) {
+      const double rest = rest_x - gap(y, by, 1);
+      if (rest <= 0) continue;
+      const double extent = std::sqrt(rest);
+      const int base = (bx * bins_[1] + by) * bins_[2];
+      const int from = bin_first_[at(base + bin_of(z - extent, 2))];
+      const int to = bin_first_[at(base + bin_of(z + extent, 2) + 1)];
+      const std::size_t room = total + at(to - from + lanes);
+      if (room > candidate_.size()) {
+        candidate_.resize(2 * room);
+        candidate_squared_.resize(2 * room);
+      }
+      // Whole packs: what is too much is overwritten by the next bins.
+      for (int k = from; k < to; k += lanes) {
+        const Pack<double> rx = Pack<double>::load(x_.data() + k) - px;
+        const Pack<double> ry = Pack<double>::load(y_.data() + k) - py;
+        const Pack<double> rz = Pack<double>::load(z_.data() + k) - pz;
+        const std::size_t to_here = total + at(k - from);
+        fma(rx, rx, fma(ry, ry, rz * rz)).store(candidate_squared_.data() + to_here);
+        for (int l = 0; l < lanes; ++l) candidate_[to_here + at(l)] = k + l;
+      }
+      total += at(to - from);
+    }
+  }
+  return total;
+}
+
+// A run at the end of the index.
+inline void PackedNeighbors::finish_run(int count, int sender_class, int lanes) {
+  runs_.push_back({static_cast<int>(index_size_), count, sender_class});
+  n_neighbors_ += count;
+  index_size_ += static_cast<std::size_t>((count + lanes - 1) / lanes * lanes);
+  if (index_size_ > static_cast<std::size_t>(std::numeric_limits<int>::max() / 2))
+    throw InputError("ShortRange: more than 2^30 neighbours; choose a shorter cutoff");
+}
+
+inline void PackedNeighbors::fill_run(const NeighborRun& run, int lanes) {
+  const int stop = run.first + run.count;
+  for (int e = stop; e % lanes != 0; ++e)
+    index_[static_cast<std::size_t>(e)] = index_[static_cast<std::size_t>(stop - 1)];
+}
+
 template <class NearSquared>
 void PackedNeighbors::build(std::span<const Vector3<double>> positions, const Matrix3<double>& cell,
                             const std::array<bool, 3>& periodic, double reach,
@@ -188,91 +255,86 @@ void PackedNeighbors::build(std::span<const Vector3<double>> positions, const Ma
   make_images(positions, cell, periodic, reach);
   sort_images(reach);
   const auto at = [](int i) { return static_cast<std::size_t>(i); };
+  image_class_.resize(atom_.size());
+  for (std::size_t k = 0; k < atom_.size(); ++k) image_class_[k] = atom_class[at(atom_[k])];
   first_run_.assign(1, 0);
   runs_.clear();
   index_size_ = 0;
   n_neighbors_ = 0;
   const double limit = reach * reach;
-  std::size_t capacity = 0;
+  // Keys: 2·class, plus one beyond `near`; the atom itself, which is found too, has the last.
+  const int keys = 2 * n_classes;
+  near_limit_.resize(at(n_classes));
   for (const int row : row_image_) {
-    const double x = x_[at(row)], y = y_[at(row)], z = z_[at(row)];
-    // Bins that the sphere touches; those along z follow each other in memory.
-    const auto range = [&](double centre, double extent, int a) {
-      const int last = bins_[at(a)] - 1;
-      return std::array<int, 2>{
-          std::clamp(static_cast<int>(std::floor((centre - extent - low_[a]) / width_[a])), 0,
-                     last),
-          std::clamp(static_cast<int>(std::floor((centre + extent - low_[a]) / width_[a])), 0,
-                     last)};
-    };
-    const auto gap = [&](double centre, int bin, int a) {
-      const double from = low_[a] + bin * width_[a] - centre;
-      return std::max({from, -from - width_[a], 0.0}) * (1 - 1e-9);
-    };
-    std::size_t hits = 0;
-    const auto range_x = range(x, reach, 0), range_y = range(y, reach, 1);
-    for (int bx = range_x[0]; bx <= range_x[1]; ++bx)
-      for (int by = range_y[0]; by <= range_y[1]; ++by) {
-        const double dx = gap(x, bx, 0), dy = gap(y, by, 1);
-        const double rest = limit - dx * dx - dy * dy;
-        if (rest <= 0) continue;
-        const auto range_z = range(z, std::sqrt(rest), 2);
-        const int base = (bx * bins_[1] + by) * bins_[2];
-        const int from = bin_first_[at(base + range_z[0])];
-        const int to = bin_first_[at(base + range_z[1] + 1)];
-        if (hits + at(to - from) > capacity) {
-          capacity = 2 * (hits + at(to - from));
-          if (found_.size() < capacity) found_.resize(capacity);
-          if (found_squared_.size() < capacity) found_squared_.resize(capacity);
-          capacity = std::min(found_.size(), found_squared_.size());
+    const std::size_t candidates = find_candidates(x_[at(row)], y_[at(row)], z_[at(row)], reach);
+    if (n_classes == 1) {
+      // One in two is a neighbour, at random: collected without a branch.
+      const std::size_t room = index_size_ + candidates + at(lanes);
+      if (room > index_.size()) index_.resize(room + room / 2);
+      const double near = near_squared(0, 0);
+      const int* candidate = candidate_.data();
+      const double* squared = candidate_squared_.data();
+      int* out = index_.data() + index_size_;
+      std::size_t count = 0;
+      if (near > 0)
+        for (std::size_t k = 0; k < candidates; ++k) {
+          out[count] = candidate[k];
+          count += static_cast<std::size_t>(squared[k] < near) &
+                   static_cast<std::size_t>(candidate[k] != row);
         }
-        constexpr int chunk = 32;
-        for (int start = from; start < to; start += chunk) {
-          const int size = std::min(chunk, to - start);
-          std::array<double, chunk> squared;
-          for (int k = 0; k < size; ++k) {
-            const double rx = x_[at(start + k)] - x, ry = y_[at(start + k)] - y;
-            const double rz = z_[at(start + k)] - z;
-            squared[at(k)] = rx * rx + ry * ry + rz * rz;
-          }
-          for (int k = 0; k < size; ++k) {
-            found_[hits] = start + k;
-            found_squared_[hits] = squared[at(k)];
-            hits += squared[at(k)] < limit ? 1 : 0;
-          }
-        }
+      for (std::size_t k = 0; k < candidates; ++k) {
+        out[count] = candidate[k];
+        count += static_cast<std::size_t>(squared[k] < limit) &
+                 static_cast<std::size_t>(squared[k] >= near) &
+                 static_cast<std::size_t>(candidate[k] != row);
       }
-    // The atom itself is found too, and left out when the runs are made.
-    const int own = atom_class[at(atom_[at(row)])];
-    const int keys = 2 * n_classes;
+      if (count > 0) {
+        finish_run(static_cast<int>(count), 0, lanes);
+        fill_run(runs_.back(), lanes);
+      }
+      first_run_.push_back(static_cast<int>(runs_.size()));
+      continue;
+    }
+    if (candidates > found_.size()) {
+      found_.resize(2 * candidates);
+      found_squared_.resize(2 * candidates);
+      key_.resize(2 * candidates);
+    }
+    std::size_t hits = 0;
+    {
+      const int* candidate = candidate_.data();
+      const double* squared = candidate_squared_.data();
+      int* found = found_.data();
+      double* found_squared = found_squared_.data();
+      for (std::size_t k = 0; k < candidates; ++k) {
+        const double d = squared[k];
+        found[hits] = candidate[k];
+        found_squared[hits] = d;
+        hits += d < limit ? 1 : 0;
+      }
+    }
+    const int own = image_class_[at(row)];
+    for (int c = 0; c < n_classes; ++c) near_limit_[at(c)] = near_squared(own, c);
     key_count_.assign(at(keys + 1), 0);
-    const auto key = [&](std::size_t h) {
-      const int sender = atom_class[at(atom_[at(found_[h])])];
-      return 2 * sender + (found_squared_[h] < near_squared(own, sender) ? 0 : 1);
-    };
-    for (std::size_t h = 0; h < hits; ++h)
-      if (found_[h] != row) ++key_count_[at(key(h))];
-    const std::size_t room = index_size_ + hits + at(n_classes * lanes);
+    for (std::size_t h = 0; h < hits; ++h) {
+      const int sender = image_class_[at(found_[h])];
+      const int key = 2 * sender + (found_squared_[h] < near_limit_[at(sender)] ? 0 : 1);
+      key_[h] = found_[h] == row ? keys : key;
+      ++key_count_[at(key_[h])];
+    }
+    const std::size_t room = index_size_ + hits + at(n_classes * lanes) + 1;
     if (room > index_.size()) index_.resize(room + room / 2);
     // Counts become places.
     for (int c = 0; c < n_classes; ++c) {
       const int near = key_count_[at(2 * c)], count = near + key_count_[at(2 * c + 1)];
       key_count_[at(2 * c)] = static_cast<int>(index_size_);
       key_count_[at(2 * c + 1)] = static_cast<int>(index_size_) + near;
-      if (count == 0) continue;
-      runs_.push_back({static_cast<int>(index_size_), count, c});
-      n_neighbors_ += count;
-      index_size_ += at((count + lanes - 1) / lanes * lanes);
-      if (index_size_ > at(std::numeric_limits<int>::max() / 2))
-        throw InputError("ShortRange: more than 2^30 neighbours; choose a shorter cutoff");
+      if (count > 0) finish_run(count, c, lanes);
     }
-    for (std::size_t h = 0; h < hits; ++h)
-      if (found_[h] != row) index_[at(key_count_[at(key(h))]++)] = found_[h];
-    for (int k = first_run_.back(); k < static_cast<int>(runs_.size()); ++k) {
-      const NeighborRun& run = runs_[at(k)];
-      for (int e = run.first + run.count; e % lanes != 0; ++e)
-        index_[at(e)] = index_[at(run.first + run.count - 1)];
-    }
+    key_count_[at(keys)] = static_cast<int>(index_size_);  // overwritten by the next row
+    for (std::size_t h = 0; h < hits; ++h) index_[at(key_count_[at(key_[h])]++)] = found_[h];
+    for (int k = first_run_.back(); k < static_cast<int>(runs_.size()); ++k)
+      fill_run(runs_[at(k)], lanes);
     first_run_.push_back(static_cast<int>(runs_.size()));
   }
 }

@@ -3,6 +3,7 @@
 
 #include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/units.hpp>
+#include <leyden/core/unroll.hpp>
 #include <leyden/electrostatics/splitting.hpp>
 
 #include <algorithm>
@@ -85,10 +86,10 @@ void fit_radial(const Value& value, int orders, double r_max, double error,
     if (left_out > error) break;
     --degree;
   }
-  degree = std::min(degree, radial_terms_max - radial_orders_max - 1);
+  degree = std::min(degree, radial_terms_max - radial_orders_max - 2);
 
   using Series = std::array<long double, radial_terms_max>;
-  out.terms = degree + orders;
+  out.terms = (degree + orders + 1) / 2 * 2;
   out.scale = static_cast<R>(2 / (r_max * r_max));
   out.shift = R(-1);
   Series series{};
@@ -180,27 +181,49 @@ void make_radial_table(const Splitting& splitting, double cutoff, double g, int 
 template <int First, int Last, class R>
 LEYDEN_ALWAYS_INLINE void evaluate_polynomial(const RadialPolynomial<R>& p, int orders, Pack<R> r2,
                                               Pack<R>* b) {
+  constexpr int count = Last - First + 1;
   const Pack<R> u = fma(r2, Pack<R>(p.scale), Pack<R>(p.shift));
-  const R* c = p.coefficients.data();
-  for (int n = First; n <= Last; ++n) b[n] = Pack<R>(c[n]);
+  const R* c = p.coefficients.data() + First;
+  b += First;
+  unroll<count>([&](auto n) __attribute__((always_inline)) { b[n] = Pack<R>(c[n]); });
   if (p.chebyshev) {  // Clenshaw
     const Pack<R> twice = u + u;
-    Pack<R> before[Last + 1];
+    Pack<R> before[count];
     for (int k = 1; k + 1 < p.terms; ++k) {
       c += orders;
-      for (int n = First; n <= Last; ++n) {
+      unroll<count>([&](auto n) __attribute__((always_inline)) {
         const Pack<R> next = fma(twice, b[n], Pack<R>(c[n]) - before[n]);
         before[n] = b[n];
         b[n] = next;
-      }
+      });
     }
     c += orders;
-    for (int n = First; n <= Last; ++n) b[n] = fma(u, b[n], Pack<R>(c[n]) - before[n]);
-    return;
-  }
-  for (int k = 1; k < p.terms; ++k) {
+    unroll<count>([&](auto n) __attribute__((always_inline)) {
+      b[n] = fma(u, b[n], Pack<R>(c[n]) - before[n]);
+    });
+  } else if constexpr (count <= 2) {
+    // Even and odd powers apart: few polynomials would wait for each other's multiply-adds. The
+    // number of terms is even.
+    const Pack<R> u2 = u * u;
+    Pack<R> even[count];
     c += orders;
-    for (int n = First; n <= Last; ++n) b[n] = fma(b[n], u, Pack<R>(c[n]));
+    unroll<count>([&](auto n) __attribute__((always_inline)) { even[n] = Pack<R>(c[n]); });
+    for (int k = 2; k < p.terms; k += 2) {
+      c += orders;
+      unroll<count>([&](auto n)
+                        __attribute__((always_inline)) { b[n] = fma(b[n], u2, Pack<R>(c[n])); });
+      c += orders;
+      unroll<count>([&](auto n) __attribute__((always_inline)) {
+        even[n] = fma(even[n], u2, Pack<R>(c[n]));
+      });
+    }
+    unroll<count>([&](auto n) __attribute__((always_inline)) { b[n] = fma(b[n], u, even[n]); });
+  } else {
+    for (int k = 1; k < p.terms; ++k) {
+      c += orders;
+      unroll<count>([&](auto n)
+                        __attribute__((always_inline)) { b[n] = fma(b[n], u, Pack<R>(c[n])); });
+    }
   }
 }
 
@@ -215,15 +238,18 @@ LEYDEN_ALWAYS_INLINE void evaluate_radial(const RadialTable<R>& table, int order
   evaluate_polynomial<First, Last>(table.far, orders, r2, b);
   const Pack<R> inverse = inverse_sqrt(r2), inverse2 = inverse * inverse;
   Pack<R> power = inverse * Pack<R>(static_cast<R>(units::coulomb));
-  for (int n = 0; n <= Last; ++n) {
-    if (n > 0) power = power * (inverse2 * Pack<R>(static_cast<R>(2 * n - 1)));
-    if (n >= First) b[n] += power;
-  }
+  unroll<Last + 1>([&](auto n) __attribute__((always_inline)) {
+    if constexpr (n() > 0) power = power * (inverse2 * Pack<R>(static_cast<R>(2 * n() - 1)));
+    if constexpr (n() >= First) b[n] += power;
+  });
   const Pack<R> limit(table.near_squared);
   if (any_less(r2, limit)) {
     Pack<R> near[Last + 1];
     evaluate_polynomial<First, Last>(table.near, orders, r2, near);
-    for (int n = First; n <= Last; ++n) b[n] = select_less(r2, limit, near[n], b[n]);
+    unroll<Last - First + 1>([&](auto k) __attribute__((always_inline)) {
+      constexpr int n = First + k();
+      b[n] = select_less(r2, limit, near[n], b[n]);
+    });
   }
 }
 
@@ -235,7 +261,10 @@ LEYDEN_ALWAYS_INLINE void radial_functions(const RadialTable<R>& table, int orde
     Pack<R> real[Last + 2];
     evaluate_radial<First, Last + 1>(table, orders, r2.value, real);
     const Pack<R> slope = r2.tangent * Pack<R>(R(-0.5));
-    for (int n = First; n <= Last; ++n) b[n] = Pack<T>(real[n], real[n + 1] * slope);
+    unroll<Last - First + 1>([&](auto k) __attribute__((always_inline)) {
+      constexpr int n = First + k();
+      b[n] = Pack<T>(real[n], real[n + 1] * slope);
+    });
   } else {
     evaluate_radial<First, Last>(table, orders, r2, b);
   }
