@@ -61,6 +61,7 @@
 #include <leyden/descriptor/radial_transform.hpp>
 #include <leyden/descriptor/zbl.hpp>
 #include <leyden/design_space.hpp>
+#include <leyden/electrostatics/boundary_box.hpp>
 #include <leyden/electrostatics/concepts.hpp>
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
@@ -83,7 +84,6 @@
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
 #include <leyden/electrostatics/reciprocal_plan.hpp>
 #include <leyden/electrostatics/reciprocal_setup.hpp>
-#include <leyden/electrostatics/reciprocal_slab.hpp>
 #include <leyden/electrostatics/reference.hpp>
 #include <leyden/electrostatics/reference_moments.hpp>
 #include <leyden/electrostatics/reference_pairs.hpp>

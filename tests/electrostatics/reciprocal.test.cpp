@@ -185,9 +185,6 @@ TEST_CASE("Reciprocal in a large box approaches Direct, as Makov and Payne say")
 TEST_CASE("Reciprocal: what it does not serve is refused with a way out") {
   const System s = random_system(true);
   Reciprocal::Plan<double> plan;
-  Geometry<double> wire = s.geometry;
-  wire.periodic = {true, false, false};
-  CHECK_THROWS_AS(Reciprocal().plan(wire, s.source(0), 0.0, plan), ModelError);
   CHECK_THROWS_WITH(Reciprocal().plan(s.geometry, s.source(0), 1.0, plan),
                     Catch::Matchers::ContainsSubstring("Background::uniform"));
   CHECK_NOTHROW(exact.plan(s.geometry, s.source(0), 1.0, plan));

@@ -10,7 +10,7 @@ namespace {
 
 // So accurate that a change of the box or of the set of wave vectors is below rounding; room for
 // the widths of check_feature_laws.
-const Reciprocal exact({.accuracy = 1e-16, .slab_feature_width = 2.2});
+const Reciprocal exact({.accuracy = 1e-16, .feature_width = 2.2});
 
 // A random slab with one direction open; its row of the cell is of no meaning.
 System random_slab(int open = 2) {
@@ -92,7 +92,7 @@ TEST_CASE("slab: single precision") {
 }
 
 TEST_CASE("slab: a warm plan does not allocate") {
-  check_no_allocation(Reciprocal({.slab_feature_width = 2.0}), random_slab(),
+  check_no_allocation(Reciprocal({.feature_width = 2.0}), random_slab(),
                       leyden_test::allocation_count);
 }
 
@@ -176,16 +176,16 @@ TEST_CASE("slab: the length of the box does not matter, and energy does not jump
   const auto p = random_numbers(coefficients(s, 1), 34);
   const double reference = energy(exact, s, 1, p);
   for (const double width : {3.0, 4.0, 6.0})
-    CHECK(std::abs(energy(Reciprocal({.accuracy = 1e-16, .slab_feature_width = width}), s, 1, p) -
+    CHECK(std::abs(energy(Reciprocal({.accuracy = 1e-16, .feature_width = width}), s, 1, p) -
                    reference) < 1e-11);
   // At another accuracy the box is shorter, and an atom that leaves makes it longer in steps. What
   // the energy jumps there is what two boxes give for the same atoms.
   Reciprocal::Plan<double> plan;
   std::vector<double> lengths, energies;
   for (const double width : {1.3, 1.6, 1.9, 2.2}) {
-    const Reciprocal solver({.accuracy = 1e-10, .slab_feature_width = width});
+    const Reciprocal solver({.accuracy = 1e-10, .feature_width = width});
     solver.plan(s.geometry, s.source(1), 0.0, plan);
-    lengths.push_back(plan.slab_length);
+    lengths.push_back(plan.box.radius);
     energies.push_back(energy(solver, s, 1, p));
   }
   for (std::size_t i = 1; i < lengths.size(); ++i) {
@@ -198,7 +198,7 @@ TEST_CASE("slab: the length of the box does not matter, and energy does not jump
   for (int step = 0; step <= 400; ++step) {
     s.geometry.positions[2][2] += 0.02;
     solver.plan(s.geometry, s.source(1), 0.0, plan);
-    if (seen.empty() || plan.slab_length != seen.back()) seen.push_back(plan.slab_length);
+    if (seen.empty() || plan.box.radius != seen.back()) seen.push_back(plan.box.radius);
   }
   CHECK(seen.size() > 2);
   CHECK(seen.size() < 12);
@@ -252,11 +252,8 @@ TEST_CASE("slab: what it does not serve is refused with a way out") {
   const std::vector<double> wide{5.0};
   std::vector<double> p(s.widths.size()), out(s.widths.size());
   CHECK_THROWS_WITH(Reciprocal().features(plan, p, PotentialFeatures{0, wide}, out),
-                    Catch::Matchers::ContainsSubstring("slab_feature_width"));
-  CHECK_THROWS_AS(Reciprocal({.slab_feature_width = -1.0}), ModelError);
-  Geometry<double> wire = s.geometry;
-  wire.periodic[0] = false;
-  CHECK_THROWS_AS(Reciprocal().plan(wire, s.source(0), 0.0, plan), ModelError);
+                    Catch::Matchers::ContainsSubstring("feature_width"));
+  CHECK_THROWS_AS(Reciprocal({.feature_width = -1.0}), ModelError);
   for (int j = 0; j < 3; ++j) s.geometry.cell(1, j) = 2 * s.geometry.cell(0, j);
   CHECK_THROWS_AS(Reciprocal().plan(s.geometry, s.source(0), 0.0, plan), InputError);
 }

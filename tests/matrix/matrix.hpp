@@ -315,7 +315,7 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
   };
   ReciprocalOptions reciprocal;
   reciprocal.background = Background::uniform;
-  reciprocal.slab_feature_width = 2.0;  // the widest that a model here looks at
+  reciprocal.feature_width = 2.0;  // the widest that a model here looks at
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");

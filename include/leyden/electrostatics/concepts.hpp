@@ -20,6 +20,7 @@ struct BoundarySupport {
   bool molecule = false;  ///< no periodic direction
   bool bulk = false;      ///< three periodic directions
   bool slab = false;      ///< two periodic directions
+  bool wire = false;      ///< one periodic direction
 };
 
 /// The sources of one structure: how many coefficients an atom has and how wide it is.
@@ -33,8 +34,9 @@ struct SourceShape {
 };
 
 /// A solver applies K, the symmetric operator of the Coulomb energy ½ pᵀKp of Gaussian multipoles,
-/// and the derivative of the bilinear form aᵀKb. K is positive (of a slab: for multipoles without
-/// net charge, because the potential of a charged plane has no zero at infinity). K is in eV:
+/// and the derivative of the bilinear form aᵀKb. K is positive (of slabs and wires: for
+/// multipoles without net charge, because the potential of a charged plane or line has no zero at
+/// infinity). K is in eV:
 /// (Kp)_i is the potential that atom i's own density feels [V], and minus its field in the dipole
 /// components.
 ///
@@ -64,7 +66,7 @@ concept ElectrostaticSolver = requires(const S& s, const Geometry<double>& geome
 /// No electrostatics at all: the solver of models without charges.
 struct NoElectrostatics {
   static constexpr std::string_view name = "none";
-  static constexpr BoundarySupport boundaries{true, true, true};
+  static constexpr BoundarySupport boundaries{true, true, true, true};
   template <Number T>
   struct Plan {};
   template <Number T>

@@ -20,12 +20,12 @@ struct ReciprocalOptions {
   double k_cutoff = 0.0;
   Background background = Background::none;
   SelfInteraction self = SelfInteraction::included;
-  /// Slabs: the largest width of potential features that will be asked for [Å]; 0: that of the
-  /// widest source. The box along the normal keeps room for the tails of such Gaussians.
-  double slab_feature_width = 0.0;
+  /// Open directions: the largest width of potential features that will be asked for [Å]; 0: that
+  /// of the widest source. The box keeps room for the tails of such Gaussians.
+  double feature_width = 0.0;
 };
 
-/// Gaussian multipoles in a bulk cell or a slab by the plain sum over wave vectors 0 < |k| ≤ k_c:
+/// Gaussian multipoles by the plain sum over wave vectors 0 < |k| ≤ k_c: in bulk
 ///
 ///     S(k) = Σ_i (q_i − i k·d_i − ½ k·M_i·k) exp(−σ_i²k²/2 − i k·r_i),   aᵀKb = (4πC/V) Σ Re(S_a
 ///     S_b*)/k²
@@ -38,21 +38,22 @@ struct ReciprocalOptions {
 /// same background by (2πC/V) Q Σ q_i σ_i² (beyond their overlap), which depends on the cell and so
 /// is part of the stress.
 ///
-/// A slab has two periodic directions; the third, any of them, is open, and its row of the cell is
-/// not used. The kernel is cut off at half the length of a box that holds all atoms and their tails
-/// (see reciprocal_slab.hpp): there are no images along the normal, no dipole correction and no
-/// assumption on the charge. The vacuum costs nothing beyond that box, whose length is about
-/// 2 (thickness + 4 x σ), x as in `accuracy`. The average of the potential over the plane of a
-/// charge Q in an area A is −2πC |z| Q/A: that is where the energy of a charged slab has its zero,
-/// and no Background is needed. The strain derivative is exact in all components; those with a
-/// direction along the normal are that of moving atoms (nothing else has an extent there).
+/// Along open directions (of slabs, wires and molecules; the cell's rows there are not used) the
+/// kernel is cut off in a box that holds all atoms and their tails (see boundary_box.hpp): there
+/// are no images, no dipole correction and no assumption on the charge. The vacuum costs nothing
+/// beyond that box, whose length is about 2 (thickness + 4 x σ), x as in `accuracy`: in a molecule
+/// O(n) atoms need O(n) wave vectors, and Direct is the faster choice but for broad Gaussians. The
+/// potential of a net charge Q has its zero where that of a plane of area A is −2πC |z| Q/A and
+/// that of a line of length L is −2C ln(ρ/Å) Q/L, on average over the plane or line; a molecule's
+/// is zero at infinity. No Background is needed. The strain derivative is exact in all components;
+/// those with an open direction are those of moving atoms (nothing else has an extent there).
 ///
 /// The set of k follows from the value of the cell; under strain the integer indices stay and the
 /// vectors move, so that derivatives are exact for the truncated sum.
 class Reciprocal {
  public:
   static constexpr std::string_view name = "reciprocal";
-  static constexpr BoundarySupport boundaries{false, true, true};
+  static constexpr BoundarySupport boundaries{true, true, true, true};
 
   /// @throws ModelError for an accuracy outside of (0, 0.1) or a negative cutoff.
   explicit Reciprocal(ReciprocalOptions options = {});
@@ -61,8 +62,8 @@ class Reciprocal {
   template <Number T>
   using Plan = detail::ReciprocalPlan<T>;
 
-  /// @throws ModelError when fewer than two directions are periodic, for l_max > 2, for |Q| > 1e-6
-  /// in bulk without Background::uniform, and when the widths ask for more than 1e8 wave vectors.
+  /// @throws ModelError for l_max > 2, for |Q| > 1e-6 in bulk without Background::uniform, and when
+  /// the widths ask for more than 1e8 wave vectors.
   /// @throws InputError for a cell without volume or a width that is not positive.
   template <Number T>
   void plan(const Geometry<T>& geometry, SourceShape source, std::type_identity_t<T> total_charge,
@@ -78,6 +79,11 @@ class Reciprocal {
   void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                          std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
                          GeometryGradient<T>& gradient) const;
+
+  /// ½ pᵀKp; adds factor times its derivative with respect to positions and strain. One pass.
+  template <Number T>
+  T energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+           std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
 
   /// The real part of K, row-major (n·size)².
   template <Number T>

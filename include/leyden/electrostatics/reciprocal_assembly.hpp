@@ -17,9 +17,12 @@ LEYDEN_ALWAYS_INLINE Pack<R> value_pack(const Pack<Dual<R>>& p) {
   return p.value;
 }
 
-// product[j][i] += Σ_r rows[r][i] rows[r][j] for packs j of columns and columns i up to them.
+// product[j][i] += Σ_r sign_r rows[r][i] rows[r][j] for packs j of columns and columns i up to
+// them. (The kernel of a wire has negative weights.)
 template <std::floating_point R>
-void add_squared_rows(const Buffer<Pack<R>>& rows, int count, int packs, Buffer<Pack<R>>& product) {
+void add_squared_rows(const Buffer<Pack<R>>& rows, std::span<const R> sign, int packs,
+                      Buffer<Pack<R>>& product) {
+  const int count = static_cast<int>(sign.size());
   constexpr int lanes = Pack<R>::lanes, block = lanes < 8 ? lanes : 8;
   const auto columns = static_cast<std::size_t>(packs) * lanes;
   for (int j = 0; j < packs; ++j) {
@@ -29,7 +32,7 @@ void add_squared_rows(const Buffer<Pack<R>>& rows, int count, int packs, Buffer<
       for (int q = 0; q < block; ++q) sum[q] = target[i + q];
       const Pack<R>* row = rows.data();
       for (int r = 0; r < count; ++r, row += packs) {
-        const Pack<R> b = row[j];
+        const Pack<R> b = row[j] * Pack<R>(sign[static_cast<std::size_t>(r)]);
         const Pack<R>& a = row[i / lanes];
         for (int q = 0; q < block; ++q) sum[q] = fma(Pack<R>(a.lane(i % lanes + q)), b, sum[q]);
       }
@@ -52,14 +55,22 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
   rows.resize(static_cast<std::size_t>(most_rows * packs));
   product.assign(static_cast<std::size_t>(packs) * columns, Pack<R>());
 
+  std::array<R, most_rows> sign{};
   int count = 0;
+  const auto add = [&] {
+    add_squared_rows<R>(rows, std::span<const R>(sign.data(), static_cast<std::size_t>(count)),
+                        packs, product);
+    count = 0;
+  };
   for (const WaveRow& row : plan.waves.rows) {
     row_phases(plan, row);
     for (int m = 0; m <= row.reach; ++m)
       for (int side = 0; side < 2; ++side) {
         const std::size_t slot = row.first + static_cast<std::size_t>(2 * m + side);
         const R weight = value_of(plan.weight[slot]);
-        if (!(weight > R(0))) continue;
+        if (weight == R(0)) continue;
+        sign[static_cast<std::size_t>(count)] = sign[static_cast<std::size_t>(count + 1)] =
+            weight > R(0) ? R(1) : R(-1);
         R moment[5] = {};
         if (size == 9)
           for (std::size_t m = 0; m < 5; ++m) {
@@ -73,7 +84,8 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
         Pack<R>* im = re + packs;
         const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
         for (const WidthSegment& segment : plan.segments) {
-          const R factor = std::sqrt(weight) * value_of(plan.width_factors[segment.factor + slot]);
+          const R factor =
+              std::sqrt(std::abs(weight)) * value_of(plan.width_factors[segment.factor + slot]);
           for (int i = segment.first; i < segment.last; ++i) {
             Pack<R> c = value_pack(plan.scratch.phase[static_cast<std::size_t>(2 * i)]);
             Pack<R> s = value_pack(plan.scratch.phase[static_cast<std::size_t>(2 * i + 1)]);
@@ -96,13 +108,10 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
           }
         }
         count += 2;
-        if (count == most_rows) {
-          add_squared_rows<R>(rows, count, packs, product);
-          count = 0;
-        }
+        if (count == most_rows) add();
       }
   }
-  add_squared_rows<R>(rows, count, packs, product);
+  add();
 
   const std::size_t n = static_cast<std::size_t>(plan.n_atoms * size);
   const std::size_t slots = static_cast<std::size_t>(plan.packs) * lanes;
@@ -117,7 +126,7 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
       const std::ptrdiff_t a = index(i);
       if (a < 0) continue;
       R value = product[(j / lanes) * columns + i].lane(static_cast<int>(j % lanes));
-      if (plan.slab && j < slots) value += value_of(plan.zero_weight);  // k = 0: charges alone
+      if (plan.open && j < slots) value += value_of(plan.zero_weight);  // k = 0: charges alone
       matrix[static_cast<std::size_t>(a) * n + static_cast<std::size_t>(b)] = value;
       matrix[static_cast<std::size_t>(b) * n + static_cast<std::size_t>(a)] = value;
     }

@@ -6,7 +6,6 @@
 #include <leyden/electrostatics/reciprocal_assembly.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
 #include <leyden/electrostatics/reciprocal_setup.hpp>
-#include <leyden/electrostatics/reciprocal_slab.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -60,7 +59,7 @@ void reciprocal_potential(const ReciprocalPlan<T>& plan,
                   [&](auto l) { gather_row<l(), T>(plan, row, k0, layer, structure); });
     }
   }
-  if (!plan.slab) return;
+  if (!plan.open) return;
   const Pack<T> uniform(plan.zero_weight * layer_charge(sources));
   for (auto& layer : receivers)
     for (int i = 0; i < plan.packs; ++i)
@@ -80,6 +79,28 @@ void store_potential(const ReciprocalPlan<T>& plan, const ReciprocalLayer<T>& la
     };
     store_cartesian<T>(layer.l_max, at, false, v.data() + i * size);
   }
+}
+
+// Σ_i p_i² (own-atom terms).
+template <Number T>
+T own_energy(std::span<const double> widths, int l_max, std::span<const T> p) {
+  const auto size = static_cast<std::size_t>(multipole_size(l_max));
+  T sum(0);
+  for (std::size_t at = 0; at < p.size(); ++at) {
+    const double width = widths[at / size];
+    const int l = degree_of_coefficient(static_cast<int>(at % size));
+    sum += p[at] * p[at] * static_cast<RealOf<T>>(self_interaction(l, width, width));
+  }
+  return sum;
+}
+
+// @throws ModelError for a charged bulk cell without a background.
+inline void check_charge(const char* where, Background background, double charge) {
+  if (background == Background::none && std::abs(charge) > 1e-6)
+    throw ModelError(std::string(where) + ": the periodic cell has a charge of " +
+                     std::to_string(charge) +
+                     " e, whose energy is infinite; choose Background::uniform to neutralise it "
+                     "with a uniform background, or give a neutral cell");
 }
 
 // Adds the part of the strain derivative that k and V carry, of one row.
@@ -102,11 +123,10 @@ void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Mat
   }
 }
 
-// factor · ∂(aᵀKb)/∂(positions, strain); a and b may be the same object.
+// Adds factor · ∂(aᵀKb)/∂(positions, strain) and returns aᵀKb; a and b may be the same object.
 template <Number T>
-void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLayer<T>>& a,
-                         std::vector<ReciprocalLayer<T>>& b, T factor,
-                         GeometryGradient<T>& gradient) {
+T reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLayer<T>>& a,
+                      std::vector<ReciprocalLayer<T>>& b, T factor, GeometryGradient<T>& gradient) {
   const bool same = &a == &b;
   std::vector<ReciprocalLayer<T>>* const sets[2] = {&a, &b};
   const std::size_t gathered = same ? 1 : 2;
@@ -135,10 +155,10 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
                     [&](auto l) { gather_row_gradient<l(), T>(plan, row, k0, layer, structure); });
       }
   }
-  if (plan.slab) trace += plan.zero_weight * layer_charge(a) * layer_charge(b);
+  if (plan.open) trace += plan.zero_weight * layer_charge(a) * layer_charge(b);
   for (int c = 0; c < 3; ++c) strain(c, c) -= trace;
   const T times(same ? 2 : 1);
-  Vector3<T> moved{};
+  Matrix3<T> moved{};
   Matrix3<T> turned{};
   for (std::size_t set = 0; set < gathered; ++set)
     for (const auto& layer : *sets[set]) {
@@ -152,9 +172,10 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
         };
         for (int c = 0; c < 3; ++c)
           gradient.positions[static_cast<std::size_t>(i)][c] += factor * times * out(c);
-        if (plan.slab)
-          for (int c = 0; c < 3; ++c)
-            moved[c] += plan.height[static_cast<std::size_t>(slot)] * times * out(c);
+        if (plan.open)
+          for (int a = 0; a < 3; ++a)
+            for (int c = 0; c < 3; ++c)
+              moved(a, c) += plan.centred[static_cast<std::size_t>(i)][a] * times * out(c);
         if (layer.l_max == 0) continue;
         // k·d changes with k: ∂k_c/∂ε_cd = −k_d
         for (int c = 0; c < 3; ++c) {
@@ -175,21 +196,22 @@ void reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLa
       }
     }
   for (std::size_t c = 0; c < 9; ++c) strain.data[c] -= turned.data[c];
-  if (plan.slab) complete_slab_strain(plan.normal, moved, turned, strain);
+  plan.box.complete_strain(moved, turned, strain);
   for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += factor * strain.data[c];
+  return trace;
 }
 
-// @throws ModelError also for features wider than a slab's box has room for.
+// @throws ModelError also for features wider than an open box has room for.
 template <Number T>
 void check_receivers(const ReciprocalPlan<T>& plan, const PotentialFeatures& shape) {
   check_features("Reciprocal", shape, 2);
-  if (!plan.slab) return;
+  if (!plan.open) return;
   for (const double width : shape.widths)
     if (width > plan.widest)
       throw ModelError("Reciprocal: a potential feature of width " + std::to_string(width) +
-                       " Angstrom asked for in a slab whose box has room for widths up to " +
-                       std::to_string(plan.widest) +
-                       "; give ReciprocalOptions::slab_feature_width");
+                       " Angstrom asked for with open directions, whose box has room for widths "
+                       "up to " +
+                       std::to_string(plan.widest) + "; give ReciprocalOptions::feature_width");
 }
 
 }  // namespace detail
@@ -201,9 +223,8 @@ inline Reciprocal::Reciprocal(ReciprocalOptions options) : options_(options) {
   if (!(options_.k_cutoff >= 0) || !std::isfinite(options_.k_cutoff))
     throw ModelError("Reciprocal: a k_cutoff of " + std::to_string(options_.k_cutoff) +
                      " /Angstrom given; it must be positive, or 0 to follow from the accuracy");
-  if (!(options_.slab_feature_width >= 0) || !std::isfinite(options_.slab_feature_width))
-    throw ModelError("Reciprocal: a slab_feature_width of " +
-                     std::to_string(options_.slab_feature_width) +
+  if (!(options_.feature_width >= 0) || !std::isfinite(options_.feature_width))
+    throw ModelError("Reciprocal: a feature_width of " + std::to_string(options_.feature_width) +
                      " Angstrom given; it must be positive, or 0 for that of the widest source");
 }
 
@@ -221,44 +242,23 @@ inline double Reciprocal::k_cutoff(double width, int l_max) const {
 template <Number T>
 void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
                       std::type_identity_t<T> total_charge, Plan<T>& plan) const {
-  const int open = detail::open_direction(geometry.periodic);
   const bool bulk = geometry.periodic[0] && geometry.periodic[1] && geometry.periodic[2];
-  if (!bulk && open < 0)
-    throw ModelError(
-        "Reciprocal: fewer than two lattice directions are periodic; this solver serves bulk "
-        "(three periodic directions) and slabs (two). Use Direct for a molecule");
   const int n = geometry.n_atoms();
   detail::check_sources("Reciprocal", n, source, 2);
-  if (bulk && options_.background == Background::none && std::abs(value_of(total_charge)) > 1e-6)
-    throw ModelError("Reciprocal: the periodic cell has a charge of " +
-                     std::to_string(value_of(total_charge)) +
-                     " e, whose energy is infinite; choose Background::uniform to neutralise it "
-                     "with a uniform background, or give a neutral cell");
+  if (bulk) detail::check_charge("Reciprocal", options_.background, value_of(total_charge));
   detail::group_by_width(n, source, plan);
-  plan.slab = !bulk;
+  plan.open = !bulk;
   if (n == 0) {
     plan.waves = {};
     return;
   }
   const double smallest = plan.segments.front().width, widest = plan.segments.back().width;
-  Matrix3<T> box = geometry.cell;
-  if (plan.slab) {
-    plan.widest = std::max(widest, options_.slab_feature_width);
-    // Two Gaussians overlap by less than the accuracy beyond this distance.
-    const double tail =
-        x_cutoff(source.l_max) * std::sqrt(2 * (widest * widest + plan.widest * plan.widest));
-    box = detail::slab_cell("Reciprocal", geometry, open, tail, plan);
-  }
-  const Matrix3<double> cell = detail::value_of_cell(box);
-  const double volume = detail::checked_volume("Reciprocal", cell);
-  const double cutoff = k_cutoff(smallest, source.l_max);
-  detail::check_wave_count("Reciprocal", volume, cutoff, smallest);
-  detail::select_wave_rows(cell, cutoff, plan.waves);
-  const Matrix3<T> inverse_cell = inverse(box);
-  detail::fill_wave_vectors(box, inverse_cell, plan);
-  if (plan.slab) detail::truncate_weights(plan);
-  detail::fill_phases<T>(geometry.positions, inverse_cell, plan);
-  detail::size_scratch(plan);
+  plan.widest = std::max(widest, options_.feature_width);
+  // Two Gaussians overlap by less than the accuracy beyond this distance.
+  const double tail =
+      x_cutoff(source.l_max) * std::sqrt(2 * (widest * widest + plan.widest * plan.widest));
+  make_box("Reciprocal", geometry, tail, plan.box);
+  detail::fill_waves("Reciprocal", geometry, k_cutoff(smallest, source.l_max), nullptr, plan);
 }
 
 template <Number T>
@@ -288,6 +288,20 @@ void Reciprocal::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std
   detail::load_layer<T>(plan, a, of_a[0]);
   if (&of_a != &of_b) detail::load_layer<T>(plan, b, of_b[0]);
   detail::reciprocal_gradient<T>(plan, of_a, of_b, factor, gradient);
+}
+
+template <Number T>
+T Reciprocal::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
+                     std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+  using R = RealOf<T>;
+  LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
+  if (plan.n_atoms == 0) return T(R(0));
+  auto& layers = detail::source_layers(plan, 0);
+  detail::load_layer<T>(plan, p, layers[0]);
+  T twice = detail::reciprocal_gradient<T>(plan, layers, layers, factor * R(0.5), gradient);
+  if (options_.self == SelfInteraction::excluded)
+    twice -= detail::own_energy<T>(plan.widths, plan.l_max, p);
+  return twice * R(0.5);
 }
 
 template <Number T>

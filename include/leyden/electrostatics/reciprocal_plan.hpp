@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/pack.hpp>
+#include <leyden/electrostatics/boundary_box.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 
@@ -55,18 +56,16 @@ struct ReciprocalPlan {
   WaveRows waves;
   std::array<Vector3<T>, 3> g;            // reciprocal lattice vectors
   Buffer<Vector3<T>> k;                   // (slots)
-  T prefactor{};                          // 8πC/V
-  Buffer<T> weight;                       // (slots) 8πC/(V k²), zero outside of the ball
-  Buffer<T> strain_weight;                // (slots) −2 ∂(weight)/∂(k²) at constant V
+  Buffer<T> weight;                       // (slots) 2C/V · kernel · f, zero outside of the ball
+  Buffer<T> strain_weight;                // (slots) x of ∂(weight)/∂ε_ab = x k_a k_b
   Buffer<T> width_factors;                // [group][slot]
   std::array<Buffer<Pack<T>>, 3> phases;  // [n][pack][cos, sin] of 2πn·(fractional)
-  // Slabs only.
-  bool slab = false;
-  double slab_length = 0;  // of the box along the normal
-  double widest = 0;       // receiver that the box has room for
-  Vector3<T> normal{};
-  std::vector<T> height;  // (packs · lanes) of the atoms along the normal
-  T zero_weight{};        // of k = 0, zero for bulk
+  bool points = false;                    // all widths are zero
+  BoundaryBox<T> box;
+  bool open = false;                // some direction is not periodic; what follows is for it
+  double widest = 0;                // receiver that the box has room for
+  std::vector<Vector3<T>> centred;  // (n) positions from the middle of the box
+  T zero_weight{};                  // of k = 0, zero for bulk
   mutable ReciprocalScratch<T> scratch;
   // Scratch of assembling K: structure factors of a block of wave vectors, and the sum.
   mutable Buffer<Pack<RealOf<T>>> assembly_rows, assembly_product;

@@ -4,6 +4,7 @@
 #include <leyden/core/error.hpp>
 #include <leyden/core/units.hpp>
 #include <leyden/electrostatics/reciprocal_kernels.hpp>
+#include <leyden/electrostatics/splitting.hpp>
 
 #include <numbers>
 #include <string>
@@ -30,13 +31,14 @@ inline double checked_volume(const char* where, const Matrix3<double>& cell) {
 }
 
 // @throws ModelError when a sphere of wave vectors is too large to store.
-inline void check_wave_count(const char* where, double volume, double cutoff, double width) {
+inline void check_wave_count(const char* where, double volume, double cutoff) {
   const double expected =
       volume * cutoff * cutoff * cutoff / (12 * std::numbers::pi * std::numbers::pi);
   if (!(expected < 1e8))
-    throw ModelError(std::string(where) + ": Gaussians of width " + std::to_string(width) +
-                     " Angstrom in this cell need " + std::to_string(expected) +
-                     " wave vectors; use wider Gaussians, a lower accuracy or a k_cutoff");
+    throw ModelError(std::string(where) + ": a cutoff of " + std::to_string(cutoff) +
+                     " /Angstrom in this cell needs " + std::to_string(expected) +
+                     " wave vectors; use wider Gaussians (or, with a split, a longer cutoff of "
+                     "pairs), a lower accuracy or a k_cutoff");
 }
 
 // Atoms sorted by width; every group starts a pack.
@@ -49,12 +51,12 @@ void group_by_width(int n_atoms, const SourceShape& source, ReciprocalPlan<T>& p
   plan.scratch.widths.clear();
   plan.segments.clear();
   plan.slot_atom.clear();
-  double last_width = 0;
+  double last_width = -1;
   for (;;) {
-    double width = 0;
+    double width = -1;
     for (double w : plan.widths)
-      if (w > last_width && (width == 0 || w < width)) width = w;
-    if (width == 0) break;
+      if (w > last_width && (width < 0 || w < width)) width = w;
+    if (width < 0) break;
     const int first = static_cast<int>(plan.slot_atom.size()) / lanes;
     for (int i = 0; i < n_atoms; ++i)
       if (plan.widths[static_cast<std::size_t>(i)] == width) plan.slot_atom.push_back(i);
@@ -64,20 +66,25 @@ void group_by_width(int n_atoms, const SourceShape& source, ReciprocalPlan<T>& p
     last_width = width;
   }
   plan.packs = static_cast<int>(plan.slot_atom.size()) / lanes;
+  plan.points = last_width <= 0;
 }
 
-// The vectors of plan.waves in a cell, and the weights of the Coulomb kernel 4πC/k².
+// The vectors of plan.waves in plan.box, and the weights of the Coulomb kernel times f of a split;
+// `split` null: f = 1.
 template <Number T>
-void fill_wave_vectors(const Matrix3<T>& cell, const Matrix3<T>& inverse_cell,
+void fill_wave_vectors(const Matrix3<T>& inverse_cell, const Splitting* split,
                        ReciprocalPlan<T>& plan) {
   using R = RealOf<T>;
   constexpr R two_pi = 2 * std::numbers::pi_v<R>;
   for (int d = 0; d < 3; ++d)
     for (int j = 0; j < 3; ++j)
       plan.g[static_cast<std::size_t>(d)][j] = inverse_cell(j, d) * two_pi;
-  T v = determinant(cell);
+  T v = determinant(plan.box.cell);
   if (value_of(v) < R(0)) v = -v;
-  plan.prefactor = T(static_cast<R>(8 * std::numbers::pi * units::coulomb)) / v;
+  const T twice = T(static_cast<R>(2 * units::coulomb)) / v;
+  const T flat = twice * static_cast<R>(4 * std::numbers::pi);
+  plan.open = plan.box.n_periodic < 3;
+  plan.zero_weight = plan.open ? twice * R(0.5) * plan.box.kernel({}, {}) : T(R(0));
   plan.k.resize(plan.waves.slots);
   plan.weight.resize(plan.waves.slots);
   plan.strain_weight.resize(plan.waves.slots);
@@ -89,9 +96,21 @@ void fill_wave_vectors(const Matrix3<T>& cell, const Matrix3<T>& inverse_cell,
         for (int c = 0; c < 3; ++c)
           k[c] = plan.g[0][c] * static_cast<R>(row.n1) + plan.g[1][c] * static_cast<R>(row.n2) +
                  plan.g[2][c] * static_cast<R>(row.n3(m, side));
-        const bool inside = row.inside(m, side);
-        plan.weight[slot] = inside ? plan.prefactor / dot(k, k) : T(0);
-        plan.strain_weight[slot] = inside ? plan.weight[slot] * R(2) / dot(k, k) : T(0);
+        T &weight = plan.weight[slot], &strain = plan.strain_weight[slot];
+        weight = strain = T(R(0));
+        if (!row.inside(m, side)) continue;
+        const T k2 = dot(k, k);
+        if (plan.open) {
+          weight = twice * plan.box.kernel_with_slope(k, {row.n1, row.n2, row.n3(m, side)}, strain);
+          strain *= twice;
+        } else {
+          weight = flat / k2;
+          strain = weight * R(2) / k2;
+        }
+        if (split == nullptr) continue;
+        const T f = split->factor(k2);
+        strain = strain * f - weight * split->factor_derivative(k2) * R(2);
+        weight *= f;
       }
   plan.width_factors.clear();
   for (WidthSegment& segment : plan.segments) {
@@ -146,6 +165,23 @@ void size_scratch(ReciprocalPlan<T>& plan) {
   for (auto& s : scratch.structure) s.resize(4 * reach);
   for (auto& s : scratch.broadened) s.resize(4 * reach);
   scratch.field.resize(16 * reach);
+}
+
+// Everything that follows from plan.box and a grouping by width.
+template <Number T>
+void fill_waves(const char* where, const Geometry<T>& geometry, double cutoff,
+                const Splitting* split, ReciprocalPlan<T>& plan) {
+  const Matrix3<double> cell = value_of_cell(plan.box.cell);
+  const double volume = checked_volume(where, cell);
+  check_wave_count(where, volume, cutoff);
+  select_wave_rows(cell, cutoff, plan.waves);
+  const Matrix3<T> inverse_cell = inverse(plan.box.cell);
+  fill_wave_vectors(inverse_cell, split, plan);
+  fill_phases<T>(geometry.positions, inverse_cell, plan);
+  size_scratch(plan);
+  plan.centred.clear();
+  if (plan.open)
+    for (const Vector3<T>& r : geometry.positions) plan.centred.push_back(r - plan.box.origin);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail

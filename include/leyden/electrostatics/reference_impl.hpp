@@ -104,7 +104,7 @@ void ReferenceElectrostatics::plan(const Geometry<T>& geometry, SourceShape sour
   const Matrix3<double> cell = detail::value_of_cell(used);
   const double volume = detail::checked_volume(where, cell);
   detail::group_by_width(n, source, plan.waves);
-  plan.waves.slab = false;
+  plan.waves.box = {used, {true, true, true}, 3, {}, 0};
   if (n == 0) {
     plan.waves.waves = {};
     plan.volume = T(static_cast<RealOf<T>>(volume));
@@ -117,11 +117,11 @@ void ReferenceElectrostatics::plan(const Geometry<T>& geometry, SourceShape sour
     cutoff = reference_k_cutoff(smallest, std::max(source.l_max, options_.feature_l_max),
                                 options_.k_cutoff_factor);
   }
-  detail::check_wave_count(where, volume, cutoff, smallest);
+  detail::check_wave_count(where, volume, cutoff);
   detail::select_wave_rows(cell, cutoff, plan.waves.waves);
   detail::keep_searched_waves(cell, cutoff, plan.waves.waves);
   const Matrix3<T> inverse_cell = inverse(used);
-  detail::fill_wave_vectors(used, inverse_cell, plan.waves);
+  detail::fill_wave_vectors(inverse_cell, nullptr, plan.waves);
   detail::fill_phases<T>(geometry.positions, inverse_cell, plan.waves);
   detail::size_scratch(plan.waves);
   plan.volume = determinant(used);
