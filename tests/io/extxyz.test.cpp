@@ -313,6 +313,7 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
     if (k % 3 == 0) {
       s.total_charge = number();
       s.external_field = vector();
+      s.external_charges = {{vector(), number(), 0.0}, {vector(), number(), std::abs(number())}};
       f.config_type = "several words, \"quoted\" = {odd}\n\\n";
       f.labels.dipole_mask = {false, true, false};
     }
@@ -359,6 +360,14 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
       CHECK(a.structure.cell.periodic == b.structure.cell.periodic);
       CHECK(a.structure.total_charge == b.structure.total_charge);
       CHECK(a.structure.external_field == b.structure.external_field);
+      REQUIRE(a.structure.external_charges.size() == b.structure.external_charges.size());
+      for (std::size_t j = 0; j < a.structure.external_charges.size(); ++j) {
+        const ExternalCharge &c = a.structure.external_charges[j],
+                             &d = b.structure.external_charges[j];
+        CHECK(c.position == d.position);
+        CHECK(c.charge == d.charge);
+        CHECK(c.width == d.width);
+      }
       CHECK(a.labels.energy == b.labels.energy);
       CHECK(a.labels.forces == b.labels.forces);
       CHECK(a.labels.stress == b.labels.stress);
@@ -451,4 +460,15 @@ TEST_CASE("extxyz: every prefix and every damaged byte is read or refused", "[io
     attempt(s);
   }
   attempt(std::string("1\n\0\nH 0 0 0\n", 12));
+}
+
+TEST_CASE("extxyz: external charges are five numbers each, and checked", "[io]") {
+  const auto read = [](const std::string& charges) {
+    return parse_extxyz("1\nexternal_charges=\"" + charges + "\" pbc=\"F F F\"\nO 0 0 0\n", "text");
+  };
+  const auto frames = read("1 2 3 -0.5 0 4 5 6 0.5 0.7");
+  REQUIRE(frames[0].structure.external_charges.size() == 2);
+  CHECK(frames[0].structure.external_charges[1].width == 0.7);
+  CHECK_THROWS_AS(read("1 2 3 -0.5"), InputError);
+  CHECK_THROWS_AS(read("1 2 3 -0.5 -1"), InputError);  // a negative width, by validate()
 }

@@ -114,7 +114,8 @@ inline constexpr double closest_distance = 0.05;
 /// @throws InputError for: different numbers of positions and atomic numbers; numbers that are not
 ///   finite; atomic numbers outside of 1 … 118; periodic lattice vectors that are zero, dependent
 ///   or left-handed; atoms (or their images) closer than `closest_distance`; an external field
-///   along a periodic lattice vector without a `field_jump`. Atom indices are 0-based. O(N).
+///   along a periodic lattice vector without a `field_jump`; external charges that are not finite
+///   or of negative width. Atom indices are 0-based. O(N).
 inline void validate(const Structure& structure, std::string_view where) {
   const std::string place = std::string(where) + ": ";
   detail::validate_atoms(structure, place);
@@ -139,6 +140,15 @@ inline void validate(const Structure& structure, std::string_view where) {
                        " V/Å has a component along the periodic direction " + std::to_string(d) +
                        "; set field_jump there (a fraction of the lattice vector, in a vacuum "
                        "gap), or make the direction not periodic");
+  }
+  for (std::size_t k = 0; k < structure.external_charges.size(); ++k) {
+    const ExternalCharge& c = structure.external_charges[k];
+    if (!detail::finite(c.position) || !std::isfinite(c.charge) || !std::isfinite(c.width) ||
+        c.width < 0)
+      throw InputError(place + "external charge " + std::to_string(k) + " is " +
+                       detail::number_text(c.charge) + " e at " + detail::vector_text(c.position) +
+                       " Å, " + detail::number_text(c.width) +
+                       " Å wide; all must be finite and the width not negative");
   }
   detail::validate_overlap(structure, place, closest_distance);
 }

@@ -22,18 +22,19 @@ enum class FieldSign {
 /// labels of different origin are never mixed. (Charge and field are zero when absent, so there a
 /// frame that has another usual name only is an error.) A name that is given must be in the file.
 struct ExtxyzKeys {
-  std::string energy;          ///< REF_energy, energy, free_energy, dft_energy, TotEnergy
-  std::string forces;          ///< column: REF_forces, forces, force, dft_forces
-  std::string stress;          ///< REF_stress, stress; 9 numbers, or 6: xx yy zz yz xz xy
-  std::string virials;         ///< REF_virials, virials, virial; stress = −virial/V
-  std::string charges;         ///< column: REF_charges, REF_mulliken, REF_hirshfeld, charges,
-                               ///< mulliken, hirshfeld, ref_charges, initial_charges
-  std::string total_charge;    ///< total_charge, charge, REF_total_charge; absent: 0
-  std::string dipole;          ///< REF_dipole, dipole, ref_dipole
-  std::string dipole_mask;     ///< config_dipole_weight: 1 or 3 numbers, 0: not a label
-  std::string external_field;  ///< external_field, REF_external_field; absent: 0
-  std::string fermi_level;     ///< fermi_level, REF_fermi_level
-  std::string config_type;     ///< config_type
+  std::string energy;            ///< REF_energy, energy, free_energy, dft_energy, TotEnergy
+  std::string forces;            ///< column: REF_forces, forces, force, dft_forces
+  std::string stress;            ///< REF_stress, stress; 9 numbers, or 6: xx yy zz yz xz xy
+  std::string virials;           ///< REF_virials, virials, virial; stress = −virial/V
+  std::string charges;           ///< column: REF_charges, REF_mulliken, REF_hirshfeld, charges,
+                                 ///< mulliken, hirshfeld, ref_charges, initial_charges
+  std::string total_charge;      ///< total_charge, charge, REF_total_charge; absent: 0
+  std::string dipole;            ///< REF_dipole, dipole, ref_dipole
+  std::string dipole_mask;       ///< config_dipole_weight: 1 or 3 numbers, 0: not a label
+  std::string external_field;    ///< external_field, REF_external_field; absent: 0
+  std::string external_charges;  ///< external_charges: x y z charge width of each; absent: none
+  std::string fermi_level;       ///< fermi_level, REF_fermi_level
+  std::string config_type;       ///< config_type
 };
 
 struct ExtxyzOptions {

@@ -20,7 +20,7 @@ struct Meaning {
   std::array<std::string_view, 8> usual;
 };
 
-inline constexpr std::array<Meaning, 11> meanings{{
+inline constexpr std::array<Meaning, 12> meanings{{
     {"energy",
      &ExtxyzKeys::energy,
      false,
@@ -43,6 +43,7 @@ inline constexpr std::array<Meaning, 11> meanings{{
      &ExtxyzKeys::external_field,
      false,
      {"external_field", "REF_external_field"}},
+    {"external_charges", &ExtxyzKeys::external_charges, false, {"external_charges"}},
     {"fermi_level", &ExtxyzKeys::fermi_level, false, {"fermi_level", "REF_fermi_level"}},
     {"config_type", &ExtxyzKeys::config_type, false, {"config_type"}},
 }};
@@ -278,6 +279,15 @@ inline void Reader::read_keys(const FrameText& f, Frame& frame, Place place) con
   if (const KeyValue* kv = find_condition(f, "external_field", place)) {
     s.external_field = vector(*kv);
     if (options_.field_sign == FieldSign::potential_gradient) s.external_field = -s.external_field;
+  }
+  if (const KeyValue* kv = find(f, "external_charges")) {
+    const std::size_t count = words_of(kv->raw).size();
+    if (count % 5 != 0)
+      place.fail("key " + shown(kv->key) + " has " + std::to_string(count) +
+                 " values; expected five for each charge: x y z charge width");
+    const std::vector<double> v = numbers_of(*kv, count, place);
+    for (std::size_t k = 0; k < count; k += 5)
+      s.external_charges.push_back({{{v[k], v[k + 1], v[k + 2]}}, v[k + 3], v[k + 4]});
   }
   if (options_.field_jump_at)
     for (int d = 0; d < 3; ++d) {

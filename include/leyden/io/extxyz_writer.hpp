@@ -105,6 +105,12 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
   // Always there, so that no key of `info` can be taken for them when the file is read again.
   number("total_charge", s.total_charge);
   numbers("external_field", s.external_field.data);
+  if (!s.external_charges.empty()) {
+    std::vector<double> values;
+    for (const ExternalCharge& c : s.external_charges)
+      values.insert(values.end(), {c.position[0], c.position[1], c.position[2], c.charge, c.width});
+    numbers("external_charges", values);
+  }
   if (!frame.config_type.empty()) {
     key("config_type");
     put_word(out, frame.config_type);
