@@ -50,6 +50,8 @@
 #include <leyden/core/units.hpp>
 #include <leyden/core/unroll.hpp>
 #include <leyden/core/vector3.hpp>
+#include <leyden/descriptor/ace.hpp>
+#include <leyden/descriptor/ace_options.hpp>
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/element.hpp>
 #include <leyden/descriptor/mace.hpp>

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-// What any MACE must keep: derivatives, symmetries, floats, threads, memory.
+// What any MACE, and any ACE, must keep: derivatives, symmetries, floats, threads, memory.
 namespace leyden_test {
 
 using namespace leyden;
@@ -65,6 +65,12 @@ MaceOptions options_of(int variant) {
   return o;
 }
 
+// What the checks build a model from; other descriptors have one of their own.
+template <class Model>
+struct CheckOptions {
+  static MaceOptions of(int variant) { return options_of<Model>(variant); }
+};
+
 template <class Model>
 struct Setup {
   using R = typename Model::real_type;
@@ -72,8 +78,8 @@ struct Setup {
   ParameterLayout layout;
   std::vector<double> parameters;
 
-  explicit Setup(int variant) : Setup(options_of<Model>(variant)) {}
-  explicit Setup(const MaceOptions& options) : model(options) {
+  explicit Setup(int variant) : Setup(CheckOptions<Model>::of(variant)) {}
+  explicit Setup(const decltype(CheckOptions<Model>::of(0))& options) : model(options) {
     model.declare(layout);
     parameters = layout.initial_values(7);
     // Nothing may hide behind a zero or a one that weights start with.
