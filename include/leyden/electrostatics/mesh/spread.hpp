@@ -118,6 +118,9 @@ LEYDEN_ALWAYS_INLINE void spread_multipole(const NodeWeights<P, L, T>& w, const 
       zy[n] = fma(w.z[1][n], Pack<T>(m[9]), zy[n]);
     }
   }
+  Pack<T> across[P][L + 1];
+  for (int j = 0; j < P; ++j)
+    for (int d = 0; d <= L; ++d) across[j][d] = w.row(1, d, j);
   for (int i = 0; i < P; ++i) {
     Pack<T> c[packs], d[packs], e[packs];
     for (int n = 0; n < packs; ++n) {
@@ -135,9 +138,9 @@ LEYDEN_ALWAYS_INLINE void spread_multipole(const NodeWeights<P, L, T>& w, const 
     std::ptrdiff_t at = i * plane;
     for (int j = 0; j < P; ++j, at += row)
       for (int n = 0; n < packs; ++n) {
-        Pack<T> sum = fma(c[n], w.row(1, 0, j), mesh.load(at + n * lanes));
-        if constexpr (L >= 1) sum = fma(d[n], w.row(1, 1, j), sum);
-        if constexpr (L >= 2) sum = fma(e[n], w.row(1, 2, j), sum);
+        Pack<T> sum = fma(c[n], across[j][0], mesh.load(at + n * lanes));
+        if constexpr (L >= 1) sum = fma(d[n], across[j][1], sum);
+        if constexpr (L >= 2) sum = fma(e[n], across[j][2], sum);
         mesh.store(at + n * lanes, sum);
       }
   }
@@ -150,6 +153,9 @@ LEYDEN_ALWAYS_INLINE void gather_derivatives(const NodeWeights<P, D, T>& w, Mesh
   constexpr int packs = NodeWeights<P, D, T>::packs, lanes = Pack<T>::lanes;
   // Sums over x and y: [derivative of x][derivative of y]; n_x + n_y ≤ D.
   Pack<T> sum[D + 1][D + 1][packs];
+  Pack<T> across[P][D + 1];
+  for (int j = 0; j < P; ++j)
+    for (int d = 0; d <= D; ++d) across[j][d] = w.row(1, d, j);
   for (int i = 0; i < P; ++i) {
     Pack<T> line[D + 1][packs];
     std::ptrdiff_t at = i * plane;
@@ -157,7 +163,7 @@ LEYDEN_ALWAYS_INLINE void gather_derivatives(const NodeWeights<P, D, T>& w, Mesh
       for (int n = 0; n < packs; ++n) {
         const Pack<T> f = mesh.load(at + n * lanes);
         for (int d = 0; d <= D; ++d)
-          line[d][n] = j == 0 ? f * w.row(1, d, j) : fma(f, w.row(1, d, j), line[d][n]);
+          line[d][n] = j == 0 ? f * across[j][d] : fma(f, across[j][d], line[d][n]);
       }
     for (int a = 0; a <= D; ++a)
       for (int b = 0; a + b <= D; ++b)

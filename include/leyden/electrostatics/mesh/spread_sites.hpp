@@ -47,14 +47,13 @@ struct MeshSites {
   }
 };
 
-/// Finds the nodes of all atoms: coordinate d of an atom is ((r − origin) · inverse_cell)_d · n_d,
+/// Finds the nodes of all atoms: coordinate d of an atom is (r · inverse_cell)_d · n_d,
 /// brought into the mesh in periodic directions; in others the atoms are moved, together, to the
 /// mesh's beginning. class_of: (n) or empty for one class.
 template <Number T>
-void place_sites(std::span<const Vector3<T>> positions, const Vector3<T>& origin,
-                 const Matrix3<T>& inverse_cell, const std::array<bool, 3>& periodic,
-                 std::span<const int> class_of, int classes, const std::array<int, 3>& size,
-                 int order, MeshSites<T>& out) {
+void place_sites(std::span<const Vector3<T>> positions, const Matrix3<T>& inverse_cell,
+                 const std::array<bool, 3>& periodic, std::span<const int> class_of, int classes,
+                 const std::array<int, 3>& size, int order, MeshSites<T>& out) {
   using W = WideOf<T>;
   using R = RealOf<T>;
   const std::size_t n = positions.size();
@@ -65,20 +64,18 @@ void place_sites(std::span<const Vector3<T>> positions, const Vector3<T>& origin
   std::vector<int>& start = out.cell_first;
   int cells[3], lowest[3], highest[3];
   Matrix3<W> to_mesh;
-  Vector3<W> from;
   for (int d = 0; d < 3; ++d) {
     const auto axis = static_cast<std::size_t>(d);
     // Periodic: node −before is the first one of the padded mesh.
     lowest[d] = periodic[axis] ? -((order - 1) / 2) : std::numeric_limits<int>::max();
     highest[d] = std::numeric_limits<int>::min();
-    from[d] = widen<W>(origin[d]);
     for (int c = 0; c < 3; ++c)
       to_mesh(c, d) = widen<W>(inverse_cell(c, d)) * static_cast<double>(size[axis]);
   }
   const double half = 0.5 * order;
   const auto coordinate = [&](std::size_t i, int d) {
     W u(0.0);
-    for (int c = 0; c < 3; ++c) u += (widen<W>(positions[i][c]) - from[c]) * to_mesh(c, d);
+    for (int c = 0; c < 3; ++c) u += widen<W>(positions[i][c]) * to_mesh(c, d);
     const double length = size[static_cast<std::size_t>(d)];
     if (periodic[static_cast<std::size_t>(d)]) {
       u -= W(length * std::floor(value_of(u) / length));
