@@ -67,7 +67,7 @@ struct MeshSettings {
 
 // The x with (tail of the force between two Gaussian multipoles of width 1 beyond k = x) =
 // accuracy, as in Reciprocal.
-inline double gaussian_reach(double accuracy, int l_max) {
+inline double mesh_gaussian_reach(double accuracy, int l_max) {
   const double fourth = l_max > 1 ? 0.5 : 0.0;
   double x2 = -std::log(accuracy);
   for (int i = 0; i < 50; ++i) x2 = std::log((1 + x2 + fourth * x2 * x2) / accuracy);
@@ -76,7 +76,9 @@ inline double gaussian_reach(double accuracy, int l_max) {
 
 // What a multipole of degree l scatters a wave with, by that of a charge: dipoles of 0.7 e Å (and
 // quadrupoles likewise) beside a charge of 1 e.
-inline double scattering(double k2, int l) { return l == 0 ? 1.0 : 1 + std::pow(k2 / 2.25, l); }
+inline double multipole_scattering(double k2, int l) {
+  return l == 0 ? 1.0 : 1 + std::pow(k2 / 2.25, l);
+}
 
 /// The error that a window on a mesh of spacing h makes in the forces of uncorrelated multipoles,
 /// of scattering s(k): the root of
@@ -115,7 +117,8 @@ class WindowError {
           const double moved = y + 2 * std::numbers::pi * shift(m);
           const double square = 1 + (moved * moved - y * y) / (k * k * h * h);
           here += std::exp((1 - by) * log_[at][image] + by * log_[at + 1][image]) *
-                  scattering(square * k * k, l) / scattering(k * k, l) * (1 + square);
+                  multipole_scattering(square * k * k, l) / multipole_scattering(k * k, l) *
+                  (1 + square);
         }
       } else {
         here = 1;
@@ -138,7 +141,7 @@ double integrate_squares(const F& f, double k_max, int l, const Weight& weight) 
   double sum = 0;
   for (int i = 0; i < steps; ++i) {
     const double k = k_max * (i + 0.5) / steps, x = f(k);
-    const double scattered = x * scattering(k * k, l);
+    const double scattered = x * multipole_scattering(k * k, l);
     sum += scattered * scattered * weight(k) * k_max / steps;
   }
   return sum;
@@ -174,7 +177,7 @@ inline MeshSettings choose_mesh(const ParticleMeshOptions& options, int l_max, d
   const double c = options.split_parameter > 0
                        ? options.split_parameter
                        : 4.5 - 2.05 * std::log10(options.accuracy) + 2 * l_max;
-  const double x = gaussian_reach(options.accuracy, l_max);
+  const double x = mesh_gaussian_reach(options.accuracy, l_max);
   // Pairs of the widest Gaussians must look like points at the cutoff: erfc(g r_c).
   const bool narrow_enough = 2 * widest * x <= options.cutoff * 1.05;
   s.cutoff = options.cutoff;

@@ -148,7 +148,7 @@ void fill_plan(const ParticleMeshOptions& options, const Geometry<T>& geometry,
 
   // How far f or the Gaussians make L differ from 1/r.
   const MeshSettings& s = plan.settings;
-  const double x = gaussian_reach(options.accuracy, source.l_max);
+  const double x = mesh_gaussian_reach(options.accuracy, source.l_max);
   const double widest = plan.chosen[2], receiver = std::max(widest, options.feature_width);
   const double reach = s.mesh_only ? x * std::sqrt(2 * (widest * widest + receiver * receiver))
                        : s.kind == Splitting::Kind::prolate ? s.cutoff
