@@ -134,6 +134,7 @@
 #include <leyden/observables/response.hpp>
 #include <leyden/potential.hpp>
 #include <leyden/scf/anderson.hpp>
+#include <leyden/scf/atom_boxes.hpp>
 #include <leyden/scf/density_solver.hpp>
 #include <leyden/scf/eliminate.hpp>
 #include <leyden/scf/field_operator.hpp>
@@ -144,6 +145,7 @@
 #include <leyden/scf/local_inverse.hpp>
 #include <leyden/scf/outcome.hpp>
 #include <leyden/scf/self_consistency.hpp>
+#include <leyden/scf/two_level_inverse.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
 #include <leyden/train/loss.hpp>

@@ -63,11 +63,11 @@ R DensitySolver<Law, S, R>::tolerance() const {
 }
 
 /// To which norm a Newton step is solved, of a residual of this norm. A quadratic law needs one
-/// step, so it is taken to the end at once: to components of a tenth of the tolerance. Never to no
-/// step.
+/// step, so it is taken to the end at once: to components of a thirtieth of the tolerance, because
+/// the largest counts. Never to no step.
 template <class Law, class S, std::floating_point R>
 R DensitySolver<Law, S, R>::krylov_goal(R norm) const {
-  const R end = R(0.1) * tolerance() * std::sqrt(static_cast<R>(unknowns()));
+  const R end = R(0.03) * tolerance() * std::sqrt(static_cast<R>(unknowns()));
   const R part = static_cast<R>(options_.krylov_tolerance) * norm;
   return std::min(Law::quadratic ? end : std::max(part, end), R(0.1) * norm);
 }

@@ -4,8 +4,8 @@
 #include <leyden/scf/field_operator.hpp>
 #include <leyden/scf/krylov.hpp>
 #include <leyden/scf/law_sum.hpp>
-#include <leyden/scf/local_inverse.hpp>
 #include <leyden/scf/outcome.hpp>
+#include <leyden/scf/two_level_inverse.hpp>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
@@ -34,7 +34,7 @@ struct LinearResponseMemory {
   std::vector<R> matrix, factor;   // (n·size)²: M, and its Cholesky factor
   R shift = 0;                     // what M has got along prescribed charges
   Eigen::PartialPivLU<Matrix> lu;  // of M, where M is not symmetric
-  LocalInverse<R> local;
+  TwoLevelInverse<R> inverse;
   KrylovMemory<R> krylov;
   std::vector<R> columns, rows;        // (groups·n·size): a_g, n_g
   std::vector<R> shifted_columns;      // (groups·n·size): M⁻¹a_g, or ≈
@@ -55,8 +55,9 @@ struct LinearResponseMemory {
 ///     responses, maps:    M = I − A (P + η)            a_g = −A ∂f/∂μ_g,   A = ∂p/∂f
 ///
 /// or their transpose (a and n change places). Dense factors for few unknowns, else Krylov
-/// iterations: conjugate gradients for energies, GMRES for others, preconditioned by LocalInverse.
-/// A group whose charge does not respond (a_g ≈ 0) has no equation for its ν: it is zero.
+/// iterations: conjugate gradients for energies, GMRES for others, preconditioned by
+/// TwoLevelInverse. A group whose charge does not respond (a_g ≈ 0) has no equation for its ν: it
+/// is zero.
 template <class Law, class S, std::floating_point R>
 class LinearResponse {
   static constexpr bool energy = Law::form == LawForm::energy;
@@ -189,8 +190,8 @@ bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& s
   m_.dense = field_.own() && n <= limit;
   if (!m_.dense) {
     if (first)
-      m_.local.build(geometry, sum_, blocks, hardness_, widths, receiver,
-                     typename LocalInverse<R>::Options{});
+      m_.inverse.build(geometry, sum_, blocks, std::span<const R>(hardness_), widths, receiver,
+                       typename TwoLevelInverse<R>::Options{});
     return true;
   }
   if (first) {
@@ -380,11 +381,11 @@ KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::s
   const auto project = [&](std::span<R> y) { impose(y, rows, columns, m_.bare, {}, {}); };
   m_.shifted_columns.resize(groups * n);
   for (std::size_t g = 0; g < groups; ++g)
-    m_.local.apply(std::span<const R>(columns).subspan(g * n, n),
-                   std::span<R>(m_.shifted_columns).subspan(g * n, n), transpose);
+    m_.inverse.apply(std::span<const R>(columns).subspan(g * n, n),
+                     std::span<R>(m_.shifted_columns).subspan(g * n, n), transpose);
   invert_gram(rows, m_.shifted_columns, m_.shifted);
   const auto precondition = [&](std::span<const R> in, std::span<R> out) {
-    m_.local.apply(in, out, transpose);
+    m_.inverse.apply(in, out, transpose);
     impose(out, rows, m_.shifted_columns, m_.shifted, {}, {});
   };
   // The part of x that the charges prescribe.
