@@ -148,6 +148,7 @@
 #include <leyden/scf/two_level_inverse.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
+#include <leyden/train/linear_fit.hpp>
 #include <leyden/train/loss.hpp>
 #include <leyden/train/optimizer.hpp>
 #include <leyden/train/schedule.hpp>
