@@ -229,7 +229,7 @@ void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& ro
     const auto visit = [&](auto range, int k, bool masked) {
       Pack<T> r[3], at_i[Count], at_j[Count];
       Pack<T> r2 = pair_vectors(plan, x, k, r);
-      if (masked) mask_own_pack(plan, slot, r, r2);
+      if (masked) mask_own_pack(slot, r, r2);
       const int c = plan.pack_class[static_cast<std::size_t>(k)];
       pair_radial<range(), Count>(own_pair, r2, at_j);
       if (c >= 0 && c == own_class) {
@@ -242,8 +242,8 @@ void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& ro
         pair_radial<range(), Count>(WidthPair<R>(Pack<R>(R(0.5)) / sum), r2, at_i);
       }
       if (masked) {
-        mask_radial<Count>(plan, slot, at_i);
-        mask_radial<Count>(plan, slot, at_j);
+        mask_radial<Count>(slot, at_i);
+        mask_radial<Count>(slot, at_j);
       }
       row.pair(sums, k, r, at_i, at_j);
     };

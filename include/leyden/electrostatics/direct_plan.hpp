@@ -168,7 +168,7 @@ void sort_direct_plan(const std::vector<Vector3<T>>& positions, DirectPlan<T>& p
 }
 
 // Packs are visited in tiles whose data stay in the first-level cache; a multiple of all lanes.
-inline constexpr int direct_tile = 32;
+inline constexpr int direct_tile = 48;
 
 // Sorts the packs of a tile that are behind the slot's own into lists by the range of their pairs
 // with it. The sum of the squared widths of a pair is base + max(floor, that of the pack).
@@ -231,26 +231,35 @@ void load_slot(const DirectPlan<T>& plan, int slot, Pack<T>* x) {
         slot % Pack<T>::lanes));
 }
 
-// Lanes of a slot's own pack that are pairs: those behind it. The others get a harmless distance.
+// Lanes behind the given one from x, `other` in the rest.
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> behind_lane(int lane, Pack<R> x, R other) {
+  constexpr auto numbers = [] {
+    std::array<R, Pack<R>::lanes> n{};
+    for (std::size_t k = 0; k < n.size(); ++k) n[k] = static_cast<R>(k);
+    return n;
+  }();
+  return select_less(Pack<R>(static_cast<R>(lane)), Pack<R>::load(numbers.data()), x,
+                     Pack<R>(other));
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE Pack<Dual<R>> behind_lane(int lane, Pack<Dual<R>> x, R other) {
+  return {behind_lane(lane, x.value, other), behind_lane(lane, x.tangent, R(0))};
+}
+
+// Pairs within a slot's own pack are those with lanes behind it (padding has no multipoles). The
+// others get a harmless distance, and radial functions of zero.
 template <Number T>
-void mask_own_pack(const DirectPlan<T>& plan, int slot, Pack<T>* r, Pack<T>& r2) {
+LEYDEN_ALWAYS_INLINE void mask_own_pack(int slot, Pack<T>* r, Pack<T>& r2) {
   using R = RealOf<T>;
-  constexpr int lanes = Pack<T>::lanes;
-  for (int lane = 0; lane < lanes; ++lane) {
-    const int j = slot / lanes * lanes + lane;
-    if (j > slot && plan.slot_atom[static_cast<std::size_t>(j)] >= 0) continue;
-    for (int c = 0; c < 3; ++c) r[c].set_lane(lane, T(R(c == 0 ? 1e3 : 0)));
-    r2.set_lane(lane, T(R(1e6)));
-  }
+  const int lane = slot % Pack<T>::lanes;
+  for (int c = 0; c < 3; ++c) r[c] = behind_lane(lane, r[c], R(c == 0 ? 1e3 : 0));
+  r2 = behind_lane(lane, r2, R(1e6));
 }
 template <int Count, Number T>
-void mask_radial(const DirectPlan<T>& plan, int slot, Pack<T>* radial) {
-  constexpr int lanes = Pack<T>::lanes;
-  for (int lane = 0; lane < lanes; ++lane) {
-    const int j = slot / lanes * lanes + lane;
-    if (j > slot && plan.slot_atom[static_cast<std::size_t>(j)] >= 0) continue;
-    for (int n = 0; n < Count; ++n) radial[n].set_lane(lane, T(RealOf<T>(0)));
-  }
+LEYDEN_ALWAYS_INLINE void mask_radial(int slot, Pack<T>* radial) {
+  for (int n = 0; n < Count; ++n)
+    radial[n] = behind_lane(slot % Pack<T>::lanes, radial[n], RealOf<T>(0));
 }
 
 template <PairRange Range, int Count, Number T>
@@ -299,13 +308,13 @@ void for_each_direct_row(const DirectPlan<T>& plan, Row& row) {
     if (own) {
       Pack<T> r[3], radial[Count];
       Pack<T> r2 = pair_vectors(plan, x, slot / lanes, r);
-      mask_own_pack(plan, slot, r, r2);
+      mask_own_pack(slot, r, r2);
       if (width == 0) {
         direct_radial<PairRange::points, Count>(plan, slot, slot / lanes, r2, radial);
       } else {
         direct_radial<PairRange::any, Count>(plan, slot, slot / lanes, r2, radial);
       }
-      mask_radial<Count>(plan, slot, radial);
+      mask_radial<Count>(slot, radial);
       row.pair(sums, slot / lanes, r, radial);
     }
     const auto run = [&](auto range) {
