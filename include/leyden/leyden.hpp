@@ -68,12 +68,9 @@
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/direct_plan.hpp>
-#include <leyden/electrostatics/direct_plan.hpp>
-#include <leyden/electrostatics/external_charges.hpp>
 #include <leyden/electrostatics/external_charges.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
-#include <leyden/electrostatics/jellium.hpp>
 #include <leyden/electrostatics/jellium.hpp>
 #include <leyden/electrostatics/mesh/fft.hpp>
 #include <leyden/electrostatics/mesh/fft_butterflies.hpp>
