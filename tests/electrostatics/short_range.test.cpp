@@ -354,6 +354,33 @@ TEST_CASE("ShortRange: kept radial functions give the same potential") {
   }
 }
 
+TEST_CASE("ShortRange: a plan can change its solver, widths, degree and atoms") {
+  ShortRange::Plan<double> plan;
+  const auto check = [&](const ShortRange& solver, const System& s, int l) {
+    const auto p = random_numbers(coefficients(s, l), 42);
+    std::vector<double> v(p.size());
+    solver.plan(s.geometry, s.source(l), 0.0, plan);
+    solver.apply(plan, p, v);
+    CHECK(v == potential(solver, s.geometry, s.source(l), p));
+    const std::vector<double> widths{0.5};
+    const PotentialFeatures shape{1, widths, SelfInteraction::included};
+    std::vector<double> f(coefficients(s, 1));
+    solver.features(plan, p, shape, f);
+    CHECK(f == features(solver, s.geometry, s.source(l), p, shape));
+  };
+  const ShortRange one = prolate(7, 14, 1e-6), other = prolate(7, 16, 1e-6);
+  const System s = mixture({0.4, 0.5}, true);
+  System moved = s, narrower = s;
+  moved.geometry.positions[0][0] += 0.1;
+  narrower.widths[1] = 0.3;
+  check(one, s, 0);
+  check(other, s, 0);
+  check(other, s, 1);
+  check(one, moved, 1);
+  check(one, narrower, 1);
+  check(one, mixture({0.4}, false), 2);
+}
+
 TEST_CASE("ShortRange: a warm plan does not allocate") {
   check_no_allocation(prolate(18, 20, 1e-12), random_system(true), leyden_test::allocation_count);
 }

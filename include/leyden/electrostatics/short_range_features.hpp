@@ -59,21 +59,17 @@ void ShortRange::add_features(const Plan<T>& plan, std::type_identity_t<std::spa
   using R = RealOf<T>;
   plan_features(plan, shape);
   const auto classes = static_cast<int>(plan.classes.size());
-  const int size = detail::multipole_size(shape.l_max);
+  const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
   detail::with_degree(std::max(plan.l_max, shape.l_max), [&](auto degree) {
     constexpr int l = degree();
     detail::cartesian_multipoles<T>(p, plan.l_max, l, plan.n_atoms, plan.cartesian[0]);
-    for (int w = 0; w < static_cast<int>(shape.widths.size()); ++w)
-      detail::short_range_potential<l, 0, T>(
+    for (int w = 0; w < static_cast<int>(shape.widths.size()); ++w) {
+      detail::short_range_potential<l, false, T>(
           plan, cutoff_, plan.features.orders,
-          [&](int, int j) -> const detail::RadialTable<R>& {
-            return plan.features.tables[static_cast<std::size_t>(w * classes + j)];
-          },
-          [&](int atom, const auto& sums) {
-            detail::store_cartesian<T>(
-                shape.l_max, [&](int c) { return sums[static_cast<std::size_t>(c)]; }, true,
-                out.data() + (w * plan.n_atoms + atom) * size);
-          });
+          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 0, 1}, false);
+      detail::add_sums<T>(plan, l, shape.l_max,
+                          out.subspan(static_cast<std::size_t>(w) * stride, stride));
+    }
   });
   detail::for_each_own_short_range(splitting_, plan.widths, plan.l_max, shape,
                                    [&](std::size_t f, std::size_t at, double factor) {
@@ -97,7 +93,6 @@ void ShortRange::features_transpose(const Plan<T>& plan,
   using R = RealOf<T>;
   plan_features(plan, shape);
   const auto classes = static_cast<int>(plan.classes.size());
-  const int size = detail::multipole_size(plan.l_max);
   const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
   detail::with_degree(std::max(plan.l_max, shape.l_max), [&](auto degree) {
     constexpr int l = degree();
@@ -105,16 +100,10 @@ void ShortRange::features_transpose(const Plan<T>& plan,
       detail::cartesian_multipoles<T>(
           cotangent.subspan(static_cast<std::size_t>(w) * stride, stride), shape.l_max, l,
           plan.n_atoms, plan.cartesian[0]);
-      detail::short_range_potential<l, 0, T>(
+      detail::short_range_potential<l, false, T>(
           plan, cutoff_, plan.features.orders,
-          [&](int i, int) -> const detail::RadialTable<R>& {
-            return plan.features.tables[static_cast<std::size_t>(w * classes + i)];
-          },
-          [&](int atom, const auto& sums) {
-            detail::store_cartesian<T>(
-                plan.l_max, [&](int c) { return sums[static_cast<std::size_t>(c)]; }, true,
-                p_bar.data() + atom * size);
-          });
+          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 1, 0}, false);
+      detail::add_sums<T>(plan, l, plan.l_max, p_bar);
     }
   });
   detail::for_each_own_short_range(splitting_, plan.widths, plan.l_max, shape,
@@ -141,15 +130,8 @@ void ShortRange::feature_gradient(const Plan<T>& plan,
       detail::cartesian_multipoles<T>(
           cotangent.subspan(static_cast<std::size_t>(w) * stride, stride), shape.l_max, l,
           plan.n_atoms, plan.cartesian[0]);
-      const auto of_class = [&](int c) -> const detail::RadialTable<R>& {
-        return plan.features.tables[static_cast<std::size_t>(w * classes + c)];
-      };
-      const auto of_sender = [&](int, int j) -> const detail::RadialTable<R>& {
-        return of_class(j);
-      };
-      const auto of_receiver = [&](int i, int) -> const detail::RadialTable<R>& {
-        return of_class(i);
-      };
+      const detail::RadialTable<R>* first = plan.features.tables.data() + w * classes;
+      const detail::RadialTables<R> of_sender{first, 0, 1}, of_receiver{first, 1, 0};
       if (classes <= 1) {
         detail::short_range_gradient<l, true, T>(plan, cutoff_, plan.features.orders, of_sender,
                                                  of_receiver, factor, gradient);

@@ -59,9 +59,10 @@ void make_radial_tables(const Splitting& splitting, double cutoff, double accura
                         std::vector<RadialTable<R>>& out) {
   const double tolerance =
       std::max(accuracy, 4 * static_cast<double>(std::numeric_limits<R>::epsilon()));
-  RadialPolynomial<R> minus_l;
-  fit_radial<R>([&](int n, double r) { return minus_long_range(splitting, n, r); }, orders, cutoff,
-                tolerance * std::abs(minus_long_range(splitting, orders - 1, 0)), minus_l);
+  RadialPolynomial<double> minus_l;
+  fit_radial<double>([&](int n, double r) { return minus_long_range(splitting, n, r); }, orders,
+                     cutoff, tolerance * std::abs(minus_long_range(splitting, orders - 1, 0)),
+                     minus_l);
   out.resize(first.size() * second.size());
   for (std::size_t i = 0; i < first.size(); ++i)
     for (std::size_t j = 0; j < second.size(); ++j) {
@@ -128,7 +129,10 @@ void ShortRange::plan(const Geometry<T>& geometry, SourceShape source, std::type
         "width or choose SelfInteraction::excluded");
 
   const int orders = 2 * source.l_max + 3;
-  if (plan.table_orders != orders || plan.table_accuracy != options_.accuracy ||
+  const std::array<double, 5> settings{splitting_.kind() == Splitting::Kind::prolate ? 1.0 : 0.0,
+                                       splitting_.parameter(), splitting_.cutoff(), cutoff_,
+                                       options_.accuracy};
+  if (plan.table_orders != orders || plan.table_settings != settings ||
       plan.table_classes != plan.classes) {
     plan.table_orders = 0;
     for (const double s : plan.classes)
@@ -137,7 +141,7 @@ void ShortRange::plan(const Geometry<T>& geometry, SourceShape source, std::type
     detail::make_radial_tables<R>(splitting_, cutoff_, options_.accuracy, orders, plan.classes,
                                   plan.classes, plan.tables);
     plan.table_classes = plan.classes;
-    plan.table_accuracy = options_.accuracy;
+    plan.table_settings = settings;
     plan.table_orders = orders;
     plan.features.orders = 0;
     plan.built_reach = -1;  // neighbours are sorted by what the tables call near
@@ -186,33 +190,23 @@ void ShortRange::add_potential(const Plan<T>& plan, std::type_identity_t<std::sp
   using R = RealOf<T>;
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
-  const auto classes = static_cast<int>(plan.classes.size());
-  const auto table = [&](int i, int j) -> const detail::RadialTable<R>& {
-    return plan.tables[static_cast<std::size_t>(i * classes + j)];
-  };
+  const detail::RadialTables<RealOf<T>> tables{plan.tables.data(),
+                                               static_cast<int>(plan.classes.size()), 1};
   detail::with_degree(plan.l_max, [&](auto degree) {
-    constexpr int l = degree(), size = detail::multipole_size(l);
+    constexpr int l = degree();
     detail::cartesian_multipoles<T>(p, l, l, plan.n_atoms, plan.cartesian[0]);
-    const auto store = [&](int atom, const auto& sums) {
-      detail::store_cartesian<T>(
-          l, [&](int c) { return sums[static_cast<std::size_t>(c)]; }, true,
-          v.data() + atom * size);
-    };
-    const auto run = [&](auto keep) {
-      detail::short_range_potential<l, keep(), T>(plan, cutoff_, plan.table_orders, table, store);
-    };
     const std::size_t packs = plan.neighbors.index_size() / Pack<T>::lanes;
     const double bytes = static_cast<double>(packs * sizeof(Pack<T>)) * (2 * l + 1);
     const int turn = bytes <= options_.memory ? plan.applications : 0;
-    if (turn == 0) {
-      run(std::integral_constant<int, 0>());
-    } else if (turn == 1) {
-      plan.radial.resize(packs * static_cast<std::size_t>(2 * l + 1));
-      run(std::integral_constant<int, 1>());
+    if (turn < 2) {
+      if (turn == 1) plan.radial.resize(packs * static_cast<std::size_t>(2 * l + 1));
+      detail::short_range_potential<l, false, T>(plan, cutoff_, plan.table_orders, tables,
+                                                 turn == 1);
     } else {
-      run(std::integral_constant<int, 2>());
+      detail::short_range_potential<l, true, T>(plan, cutoff_, plan.table_orders, tables, false);
     }
     plan.applications = std::min(plan.applications + 1, 2);
+    detail::add_sums<T>(plan, l, l, v);
   });
   const auto size = static_cast<std::size_t>(detail::multipole_size(plan.l_max));
   double own[3];
@@ -244,16 +238,14 @@ void ShortRange::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std
     energy(plan, a, factor * RealOf<T>(2), gradient);
     return;
   }
-  const auto classes = static_cast<int>(plan.classes.size());
-  const auto table = [&](int i, int j) -> const detail::RadialTable<RealOf<T>>& {
-    return plan.tables[static_cast<std::size_t>(i * classes + j)];
-  };
+  const detail::RadialTables<RealOf<T>> tables{plan.tables.data(),
+                                               static_cast<int>(plan.classes.size()), 1};
   detail::with_degree(plan.l_max, [&](auto degree) {
     constexpr int l = degree();
     detail::cartesian_multipoles<T>(a, l, l, plan.n_atoms, plan.cartesian[0]);
     detail::cartesian_multipoles<T>(b, l, l, plan.n_atoms, plan.cartesian[1]);
-    detail::short_range_gradient<l, true, T>(plan, cutoff_, plan.table_orders, table, table, factor,
-                                             gradient);
+    detail::short_range_gradient<l, true, T>(plan, cutoff_, plan.table_orders, tables, tables,
+                                             factor, gradient);
   });
 }
 
@@ -262,16 +254,14 @@ T ShortRange::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T
                      std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
-  const auto classes = static_cast<int>(plan.classes.size());
-  const auto table = [&](int i, int j) -> const detail::RadialTable<R>& {
-    return plan.tables[static_cast<std::size_t>(i * classes + j)];
-  };
+  const detail::RadialTables<RealOf<T>> tables{plan.tables.data(),
+                                               static_cast<int>(plan.classes.size()), 1};
   T energy(0);
   detail::with_degree(plan.l_max, [&](auto degree) {
     constexpr int l = degree();
     detail::cartesian_multipoles<T>(p, l, l, plan.n_atoms, plan.cartesian[0]);
-    energy =
-        detail::short_range_energy<l, T>(plan, cutoff_, plan.table_orders, table, factor, gradient);
+    energy = detail::short_range_energy<l, T>(plan, cutoff_, plan.table_orders, tables, factor,
+                                              gradient);
   });
   const auto size = static_cast<std::size_t>(detail::multipole_size(plan.l_max));
   double own[3];

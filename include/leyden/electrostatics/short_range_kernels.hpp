@@ -157,14 +157,26 @@ LEYDEN_ALWAYS_INLINE void cut_radial(const ShortRange::Plan<T>& plan,
   });
 }
 
-// Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L.
-// table(receiver class, sender class); store(atom, v as Cartesian sums). With `keep` = 1 the radial
-// functions are written to plan.radial, with 2 they are read from there.
-template <int L, int Keep, Number T, class Table, class Store>
+// Which table serves a pair: one function, however tables are numbered, so that there is one
+// kernel.
+template <class R>
+struct RadialTables {
+  const RadialTable<R>* first;
+  int by_receiver, by_sender;
+  LEYDEN_ALWAYS_INLINE const RadialTable<R>& operator()(int receiver, int sender) const {
+    return first[receiver * by_receiver + sender * by_sender];
+  }
+};
+
+// Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L, as Cartesian sums in
+// plan.sums. Radial functions are read from plan.radial when they are `kept`, otherwise written
+// there when `keep` says so.
+template <int L, bool Kept, Number T>
 void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int orders,
-                           const Table& table, const Store& store) {
+                           RadialTables<RealOf<T>> tables, bool keep) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 1, lanes = Pack<T>::lanes;
   fill_records<L, 1, T>(plan);
+  plan.sums.resize(static_cast<std::size_t>(plan.n_atoms * size));
   Pack<T> v[size];
   int receiver = 0;
   for_each_neighbor_pack<L, 1, T>(
@@ -177,21 +189,31 @@ void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int o
           const Pack<T>* source) __attribute__((always_inline)) {
         Pack<T> radial[functions];
         Pack<T>* kept = plan.radial.data() + (at / lanes) * functions;
-        if constexpr (Keep == 2) {
+        if constexpr (Kept) {
           unroll<functions>([&](auto n) __attribute__((always_inline)) { radial[n] = kept[n]; });
         } else {
-          cut_radial<0, functions - 1>(plan, table(receiver, run.sender_class), orders, cutoff,
+          cut_radial<0, functions - 1>(plan, tables(receiver, run.sender_class), orders, cutoff,
                                        squared_length<T>(r), radial);
+          if (keep)
+            unroll<functions>([&](auto n) __attribute__((always_inline)) { kept[n] = radial[n]; });
         }
-        if constexpr (Keep == 1)
-          unroll<functions>([&](auto n) __attribute__((always_inline)) { kept[n] = radial[n]; });
         pair_potential<L, T>(r, radial, source, v);
       },
       [&](int row) __attribute__((always_inline)) {
-        std::array<T, size> sums;
-        unroll<size>([&](auto c) __attribute__((always_inline)) { sums[c] = sum_lanes(v[c]); });
-        store(plan.neighbors.row_atom(row), sums);
+        T* to = plan.sums.data() + plan.neighbors.row_atom(row) * size;
+        unroll<size>([&](auto c) __attribute__((always_inline)) { to[c] = sum_lanes(v[c]); });
       });
+}
+
+// Adds plan.sums of degree `degree` to coefficients of l_max.
+template <Number T>
+void add_sums(const ShortRange::Plan<T>& plan, int degree, int l_max, std::span<T> v) {
+  const int from = cartesian_size(degree), size = multipole_size(l_max);
+  for (int i = 0; i < plan.n_atoms; ++i) {
+    const T* sums = plan.sums.data() + i * from;
+    store_cartesian<T>(
+        l_max, [&](int c) { return sums[c]; }, true, v.data() + i * size);
+  }
 }
 
 // ½ Σ r g over directed pairs is Σ over pairs.
@@ -204,10 +226,10 @@ void add_half_strain(const Pack<T>* strain, T factor, GeometryGradient<T>& gradi
 // Adds factor · ∂(aᵀSb) with a, b = plan.cartesian[0], [1]. forward(receiver class, sender class)
 // is the table of a at the receiver and b at the sender, backward that of b at the receiver and a
 // at the sender.
-template <int L, bool Symmetric, Number T, class Forward, class Backward>
+template <int L, bool Symmetric, Number T>
 void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int orders,
-                          const Forward& forward, const Backward& backward, T factor,
-                          GeometryGradient<T>& gradient) {
+                          RadialTables<RealOf<T>> forward, RadialTables<RealOf<T>> backward,
+                          T factor, GeometryGradient<T>& gradient) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
   constexpr int stride = record_stride(L, 2);
   fill_records<L, 2, T>(plan);
@@ -258,9 +280,9 @@ void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int or
 }
 
 // ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
-template <int L, Number T, class Table>
-T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders, const Table& table,
-                     T factor, GeometryGradient<T>& gradient) {
+template <int L, Number T>
+T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+                     RadialTables<RealOf<T>> table, T factor, GeometryGradient<T>& gradient) {
   using R = RealOf<T>;
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
   constexpr int stride = record_stride(L, 1);
@@ -317,7 +339,8 @@ T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders,
         const int atom = plan.neighbors.row_atom(row);
         const T* own = plan.cartesian[0].data() + atom * size;
         unroll<size>([&](auto c) __attribute__((always_inline)) {
-          constexpr double weight = c() < 4 ? 1.0 : second_derivative_weight[c() < 4 ? 0 : c() - 4];
+          constexpr std::size_t pair = c() < 4 ? 0 : c() - 4;
+          constexpr double weight = c() < 4 ? 1.0 : second_derivative_weight[pair];
           energy += own[c] * sum_lanes(v[c]) * static_cast<R>(weight);
         });
         auto& to = gradient.positions[static_cast<std::size_t>(atom)];

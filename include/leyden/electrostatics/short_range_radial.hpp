@@ -73,10 +73,15 @@ void fit_radial(const Value& value, int orders, double r_max, double error,
   // Below is the rounding of the values.
   error = std::max(error, 4e-15 * largest);
   std::array<long double, nodes> chebyshev{};
-  for (int k = 0; k < nodes; ++k) {
-    for (int i = 0; i < nodes; ++i)
-      chebyshev[at(k)] += f[at(i)] * std::cos(3.14159265358979323846L * k * (i + 0.5L) / nodes);
-    chebyshev[at(k)] *= (k == 0 ? 1.0L : 2.0L) / nodes;
+  for (int i = 0; i < nodes; ++i) {
+    const long double u = std::cos(3.14159265358979323846L * (i + 0.5L) / nodes);
+    long double before = u, here = 1;  // T_(−1), T_0
+    for (int k = 0; k < nodes; ++k) {
+      chebyshev[at(k)] += (k == 0 ? 1.0L : 2.0L) / nodes * f[at(i)] * here;
+      const long double next = 2 * u * here - before;
+      before = here;
+      here = next;
+    }
   }
   // What is left out sums up to less than the error.
   int degree = nodes - 1;
@@ -148,12 +153,38 @@ inline double minus_long_range(const Splitting& splitting, int n, double r) {
   return -units::coulomb * splitting.long_range(n, r);
 }
 
+// One of the functions at one distance.
+inline double polynomial_value(const RadialPolynomial<double>& p, int orders, int n, double r) {
+  const double u = r * r * p.scale + p.shift;
+  double here = 0, before = 0;
+  for (int k = 0; k < p.terms; ++k) {
+    const double c = p.coefficients[static_cast<std::size_t>(k * orders + n)];
+    const bool last = k + 1 == p.terms;
+    const double next = p.chebyshev ? (last ? u : 2 * u) * here + (c - before) : here * u + c;
+    before = here;
+    here = next;
+  }
+  return here;
+}
+
+template <class R>
+RadialPolynomial<R> convert_polynomial(const RadialPolynomial<double>& p) {
+  RadialPolynomial<R> out;
+  out.scale = static_cast<R>(p.scale);
+  out.shift = static_cast<R>(p.shift);
+  out.terms = p.terms;
+  out.chebyshev = p.chebyshev;
+  for (const double c : p.coefficients) out.coefficients.push_back(static_cast<R>(c));
+  return out;
+}
+
 // The functions of one pair of widths, g = 1/√(2(s² + t²)) (infinite for points).
 template <class R>
 void make_radial_table(const Splitting& splitting, double cutoff, double g, int orders,
-                       double tolerance, const RadialPolynomial<R>& minus_l, RadialTable<R>& out) {
+                       double tolerance, const RadialPolynomial<double>& minus_l,
+                       RadialTable<R>& out) {
   const auto both = [&](int n, double r) {
-    return units::coulomb * gaussian_radial(n, g, r) + minus_long_range(splitting, n, r);
+    return units::coulomb * gaussian_radial(n, g, r) + polynomial_value(minus_l, orders, n, r);
   };
   // Errors are small against the long-range part, and against 1/r where it takes over: narrow
   // Gaussians have values at r = 0 that are far larger than all that matters.
@@ -175,7 +206,7 @@ void make_radial_table(const Splitting& splitting, double cutoff, double g, int 
   } else {
     out.near = {};
   }
-  out.far = minus_l;
+  out.far = convert_polynomial<R>(minus_l);
 }
 
 template <int First, int Last, class R>
