@@ -68,6 +68,7 @@
 #include <leyden/electrostatics/direct.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/direct_plan.hpp>
+#include <leyden/electrostatics/error_estimate.hpp>
 #include <leyden/electrostatics/external_charges.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
@@ -105,6 +106,7 @@
 #include <leyden/electrostatics/short_range_neighbors.hpp>
 #include <leyden/electrostatics/short_range_radial.hpp>
 #include <leyden/electrostatics/splitting.hpp>
+#include <leyden/electrostatics/tuning.hpp>
 #include <leyden/electrostatics/wave_vectors.hpp>
 #include <leyden/equivariant/channel_products.hpp>
 #include <leyden/equivariant/contraction.hpp>
