@@ -15,7 +15,8 @@ namespace leyden::inline LEYDEN_ABI {
 
 struct ShortRangeOptions {
   /// Relative accuracy of radial functions: of the fits, and of what is neglected beyond the
-  /// cutoff. Bounded below by the rounding of the number type.
+  /// cutoff. Forces on charges 2 Å apart follow it: their relative rms error is 0.4 to 1.7 of this.
+  /// Bounded below by the rounding of the number type.
   double accuracy = 1e-9;
   /// Å. 0: that of the splitting, where it has one (prolate), and the distance at which erfc(αr) is
   /// `accuracy` for a Gaussian splitting.

@@ -339,7 +339,7 @@ T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders,
         const int atom = plan.neighbors.row_atom(row);
         const T* own = plan.cartesian[0].data() + atom * size;
         unroll<size>([&](auto c) __attribute__((always_inline)) {
-          constexpr std::size_t pair = c() < 4 ? 0 : c() - 4;
+          constexpr auto pair = static_cast<std::size_t>(c() < 4 ? 0 : c() - 4);
           constexpr double weight = c() < 4 ? 1.0 : second_derivative_weight[pair];
           energy += own[c] * sum_lanes(v[c]) * static_cast<R>(weight);
         });
