@@ -11,6 +11,7 @@ namespace {
 using First = Mace<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 1}>;
 using Second = Mace<MaceShape{.l_max = 3, .correlation = 3, .hidden_l = 0}>;
 using Third = Mace<MaceShape{.l_max = 2, .correlation = 1, .hidden_l = 2, .edge_l = 1}>;
+using Fourth = Mace<MaceShape{.l_max = 4, .correlation = 4, .hidden_l = 0}>;
 using Single = Mace<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 1}, float>;
 
 }  // namespace
@@ -19,6 +20,7 @@ TEST_CASE("a MACE has the symmetries of space", "[mace]") {
   SECTION("hidden l = 1, three layers") { check_symmetries<First>(2); }
   SECTION("hidden l = 0, two layers, residual") { check_symmetries<Second>(1); }
   SECTION("hidden l = 2, two layers") { check_symmetries<Third>(4); }
+  SECTION("l = 4, correlation 4, two layers") { check_symmetries<Fourth>(1); }
 }
 
 TEST_CASE("the adjoint of a MACE is its derivative, first and second", "[mace]") {
