@@ -165,7 +165,7 @@ double largest_spacing(const WindowError& window, const F& f, double k_max, int 
 
 // A model of the time per atom [ns] at 0.1 atoms per Å³: rows of nodes and transforms (measured).
 inline double mesh_cost(int order, double spacing) {
-  return 25 + 2.6 * order * order + 40 / (spacing * spacing * spacing);
+  return 20 + 2.4 * order * order + 75 / (spacing * spacing * spacing);
 }
 
 /// @throws ModelError for options that make no sense, or Gaussians too broad for the cutoff.

@@ -135,10 +135,27 @@ bool choose_size(const ParticleMeshOptions& options, ParticleMeshPlan<T>& plan) 
   return true;
 }
 
+// The atoms on the mesh of a box and size that are known.
+template <Number T>
+void place_mesh(ParticleMeshPlan<T>& plan, const Geometry<T>& geometry) {
+  using R = RealOf<T>;
+  const Matrix3<T> inverse_cell = inverse(plan.box.cell);
+  for (int d = 0; d < 3; ++d)
+    for (int c = 0; c < 3; ++c)
+      plan.to_mesh(c, d) =
+          inverse_cell(c, d) * static_cast<R>(plan.influence.size[static_cast<std::size_t>(d)]);
+  place_sites<T>(geometry.positions, inverse_cell, plan.box.periodic, plan.class_of,
+                 std::max<int>(1, static_cast<int>(plan.class_widths.size())), plan.influence.size,
+                 plan.settings.order, plan.sites);
+  plan.transform.plan(plan.influence.size, plan.sites.shape.filled);
+  plan.positions.clear();
+  if (plan.box.n_periodic < 3)
+    plan.positions.assign(geometry.positions.begin(), geometry.positions.end());
+}
+
 template <Number T>
 void fill_plan(const ParticleMeshOptions& options, const Geometry<T>& geometry,
                const SourceShape& source, ParticleMeshPlan<T>& plan) {
-  using R = RealOf<T>;
   plan.n_atoms = geometry.n_atoms();
   plan.l_max = source.l_max;
   plan.widths.assign(source.widths.begin(), source.widths.end());
@@ -157,19 +174,7 @@ void fill_plan(const ParticleMeshOptions& options, const Geometry<T>& geometry,
   check_volume(plan.box.cell);
   fresh = choose_size(options, plan) || fresh;
 
-  const Matrix3<T> inverse_cell = inverse(plan.box.cell);
-  for (int d = 0; d < 3; ++d)
-    for (int c = 0; c < 3; ++c)
-      plan.to_mesh(c, d) =
-          inverse_cell(c, d) * static_cast<R>(plan.influence.size[static_cast<std::size_t>(d)]);
-  place_sites<T>(geometry.positions, inverse_cell, plan.box.periodic, plan.class_of,
-                 std::max<int>(1, static_cast<int>(plan.class_widths.size())), plan.influence.size,
-                 s.order, plan.sites);
-  plan.transform.plan(plan.influence.size, plan.sites.shape.filled);
-  plan.positions.clear();
-  if (plan.box.n_periodic < 3)
-    plan.positions.assign(geometry.positions.begin(), geometry.positions.end());
-
+  place_mesh(plan, geometry);
   if (fresh || !plan.ready || plan.table_radius != plan.box.radius ||
       !same_numbers(plan.table_cell, plan.box.cell)) {
     fresh = true;

@@ -5,6 +5,7 @@
 #include <leyden/electrostatics/mesh/window.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -157,14 +158,19 @@ LEYDEN_ALWAYS_INLINE void gather_derivatives(const NodeWeights<P, D, T>& w, Mesh
   for (int j = 0; j < P; ++j)
     for (int d = 0; d <= D; ++d) across[j][d] = w.row(1, d, j);
   for (int i = 0; i < P; ++i) {
-    Pack<T> line[D + 1][packs];
+    Pack<T> line[D + 1][packs], node[P][packs];
     std::ptrdiff_t at = i * plane;
     for (int j = 0; j < P; ++j, at += row)
-      for (int n = 0; n < packs; ++n) {
-        const Pack<T> f = mesh.load(at + n * lanes);
+      for (int n = 0; n < packs; ++n) node[j][n] = mesh.load(at + n * lanes);
+    // Keeps compilers from loading each row once per derivative: loads across cache lines are what
+    // takes the time here.
+    if constexpr (vector_registers >= 32 && packs == 1 && !is_dual_v<T>)
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    for (int j = 0; j < P; ++j)
+      for (int n = 0; n < packs; ++n)
         for (int d = 0; d <= D; ++d)
-          line[d][n] = j == 0 ? f * across[j][d] : fma(f, across[j][d], line[d][n]);
-      }
+          line[d][n] =
+              j == 0 ? node[j][n] * across[j][d] : fma(node[j][n], across[j][d], line[d][n]);
     for (int a = 0; a <= D; ++a)
       for (int b = 0; a + b <= D; ++b)
         for (int n = 0; n < packs; ++n)
