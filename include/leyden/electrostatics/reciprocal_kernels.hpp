@@ -4,6 +4,9 @@
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/reciprocal_plan.hpp>
 
+#include <algorithm>
+#include <type_traits>
+
 // The two passes of one row of wave vectors, k = k0 ± m g3 about its middle k0.
 //
 // An atom's phase is E = exp(i k0·r) once per row times exp(±i m θ), θ = g3·r, from a table that
@@ -15,6 +18,17 @@
 // vector and atom (2 for charges). The other pass is the transpose of it. Quadrupoles add
 // −½ k·M·k to q − i k·d: −½ k0·M·k0 to X, −E* g3·M·k0 to Y, and m² Z with Z = −½ E* g3·M·g3.
 namespace leyden::inline LEYDEN_ABI::detail {
+
+// A pack in a register. A plain copy may be read again from memory by each of its uses, and loads
+// are what limits these kernels.
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> in_register(const Pack<R>& p) {
+  return Pack<R>::load(reinterpret_cast<const R*>(&p));
+}
+template <class R>
+LEYDEN_ALWAYS_INLINE Pack<Dual<R>> in_register(const Pack<Dual<R>>& p) {
+  return {in_register(p.value), in_register(p.tangent)};
+}
 
 template <Number T>
 LEYDEN_ALWAYS_INLINE void rotate(Pack<T>& c, Pack<T>& s, const Pack<T>* by, bool conjugate) {
@@ -33,13 +47,19 @@ void row_phases(const ReciprocalPlan<T>& plan, const WaveRow& row) {
     return plan.phases[static_cast<std::size_t>(d)].data() + 2 * std::abs(n) * plan.packs;
   };
   const Pack<T>*e1 = table(0, row.n1), *e2 = table(1, row.n2), *e3 = table(2, row.base);
-  for (int k = 0; k < plan.packs; ++k) {
-    Pack<T> c = e1[2 * k], s = e1[2 * k + 1];
-    rotate<T>(c, s, e2 + 2 * k, row.n2 < 0);
-    rotate<T>(c, s, e3 + 2 * k, row.base < 0);
-    phase[static_cast<std::size_t>(2 * k)] = c;
-    phase[static_cast<std::size_t>(2 * k + 1)] = s;
-  }
+  const auto fill = [&](auto centred) {
+    for (int k = 0; k < plan.packs; ++k) {
+      Pack<T> c = e1[2 * k], s = e1[2 * k + 1];
+      rotate<T>(c, s, e2 + 2 * k, row.n2 < 0);
+      if constexpr (!centred()) rotate<T>(c, s, e3 + 2 * k, row.base < 0);
+      phase[static_cast<std::size_t>(2 * k)] = c;
+      phase[static_cast<std::size_t>(2 * k + 1)] = s;
+    }
+  };
+  if (row.base == 0)
+    fill(std::true_type());
+  else
+    fill(std::false_type());
 }
 
 template <int L, Number T>
@@ -81,56 +101,66 @@ void row_moments(const ReciprocalPlan<T>& plan, const Vector3<T>& k0,
   }
 }
 
-// Adds a layer's S (and Σ σ² w S, if asked for) of a row.
+// Adds a layer's S (and Σ σ² w S, if asked for) of a row at m … m + Block − 1: blocks, because the
+// sums of one m would wait for each other and for X, Y and Z.
+template <int L, int Block, bool WithBroadened, Number T>
+LEYDEN_ALWAYS_INLINE void spread_block(const ReciprocalPlan<T>& plan, const WidthSegment& segment,
+                                       int first_m, const T* factors, T* structure, T* broadened) {
+  using R = RealOf<T>;
+  constexpr int width = 2 * (L + 1);
+  const Pack<T>* moments = plan.scratch.row_moments.data() + width * segment.first;
+  const std::ptrdiff_t stride = 2 * plan.packs;
+  const Pack<T>* table = plan.phases[2].data() + first_m * stride + 2 * segment.first;
+  Pack<T> sums[Block][2 * width];  // of X re, X im, Y re, …: times cos, then times sin
+  for (int i = segment.first; i < segment.last; ++i, table += 2, moments += width) {
+    Pack<T> x[width];
+    for (int z = 0; z < width; ++z) x[z] = in_register(moments[z]);
+    for (int b = 0; b < Block; ++b) {
+      const Pack<T> c = in_register(table[b * stride]), s = in_register(table[b * stride + 1]);
+      for (int z = 0; z < width; ++z) {
+        sums[b][2 * z] = fma(x[z], c, sums[b][2 * z]);
+        sums[b][2 * z + 1] = fma(x[z], s, sums[b][2 * z + 1]);
+      }
+    }
+  }
+  for (int b = 0; b < Block; ++b) {
+    const int m = first_m + b;
+    const R mr = static_cast<R>(m);
+    Pack<T> sum[4];
+    for (int order = L; order >= 0; --order) {
+      const Pack<T>* x = sums[b] + 4 * order;  // re cos, re sin, im cos, im sin
+      const Pack<T> terms[4] = {x[0] + x[3], x[2] - x[1], x[0] - x[3], x[2] + x[1]};
+      for (int z = 0; z < 4; ++z) {
+        // Horner in m, whose sign is the side's
+        if (order < L) sum[z] = sum[z] * (z < 2 ? mr : -mr);
+        sum[z] += terms[z];
+      }
+    }
+    for (int z = 0; z < 4; ++z) {
+      const T w = factors[2 * m + z / 2] * sum_lanes(sum[z]);
+      structure[4 * m + z] += w;
+      if constexpr (WithBroadened)
+        broadened[4 * m + z] += w * static_cast<R>(segment.width * segment.width);
+    }
+  }
+}
+
 template <int L, bool WithBroadened, Number T>
 void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
                 const ReciprocalLayer<T>& layer, T* structure, T* broadened) {
-  using R = RealOf<T>;
-  constexpr int width = 2 * (L + 1);
+  constexpr int room = vector_registers / (is_dual_v<T> ? 4 : 2);
+  constexpr int block = std::max(1, std::min(4, room / (4 * (L + 1))));
   row_moments<L, T>(plan, k0, layer);
-  const Pack<T>* moments = plan.scratch.row_moments.data();
   for (const WidthSegment& segment : layer.segments) {
     const T* factors = layer.width_factors + segment.factor + row.first;
-    for (int m = 0; m <= row.reach; ++m) {
-      const Pack<T>* table = plan.phases[2].data() + 2 * m * plan.packs;
-      Pack<T> xc[2], xs[2], yc[2], ys[2], zc[2], zs[2];
-      for (int i = segment.first; i < segment.last; ++i) {
-        const Pack<T> c = table[2 * i], s = table[2 * i + 1];
-        const Pack<T>* x = moments + width * i;
-        for (int z = 0; z < 2; ++z) {
-          xc[z] = fma(x[z], c, xc[z]);
-          xs[z] = fma(x[z], s, xs[z]);
-          if constexpr (L > 0) {
-            yc[z] = fma(x[z + 2], c, yc[z]);
-            ys[z] = fma(x[z + 2], s, ys[z]);
-          }
-          if constexpr (L > 1) {
-            zc[z] = fma(x[z + 4], c, zc[z]);
-            zs[z] = fma(x[z + 4], s, zs[z]);
-          }
-        }
-      }
-      Pack<T> sum[4] = {xc[0] + xs[1], xc[1] - xs[0], xc[0] - xs[1], xc[1] + xs[0]};
-      const R mr = static_cast<R>(m);
-      if constexpr (L > 1) {
-        sum[0] += (zc[0] + zs[1]) * (mr * mr);
-        sum[1] += (zc[1] - zs[0]) * (mr * mr);
-        sum[2] += (zc[0] - zs[1]) * (mr * mr);
-        sum[3] += (zc[1] + zs[0]) * (mr * mr);
-      }
-      if constexpr (L > 0) {
-        sum[0] += (yc[0] + ys[1]) * mr;
-        sum[1] += (yc[1] - ys[0]) * mr;
-        sum[2] -= (yc[0] - ys[1]) * mr;
-        sum[3] -= (yc[1] + ys[0]) * mr;
-      }
-      for (int z = 0; z < 4; ++z) {
-        const T w = factors[2 * m + z / 2] * sum_lanes(sum[z]);
-        structure[4 * m + z] += w;
-        if constexpr (WithBroadened)
-          broadened[4 * m + z] += w * static_cast<R>(segment.width * segment.width);
-      }
-    }
+    int m = 0;
+    for (; m + block <= row.reach + 1; m += block)
+      spread_block<L, block, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
+    if constexpr (block > 2)
+      for (; m + 2 <= row.reach + 1; m += 2)
+        spread_block<L, 2, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
+    for (; m <= row.reach; ++m)
+      spread_block<L, 1, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
   }
 }
 
@@ -172,13 +202,14 @@ LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow&
   const Pack<T>* table = plan.phases[2].data() + 2 * i;
   const int stride = 2 * plan.packs;
   for (int m = 0; m <= row.reach; ++m, table += stride, field += field_stride) {
+    Pack<T> c[Block], s[Block];
     for (int b = 0; b < Block; ++b) {
-      const Pack<T> c = table[2 * b], s = table[2 * b + 1];
-      for (int n = 0; n < Orders; ++n) {
-        const T* f = field + 4 * n;
-        sum[b][2 * n] = fma(Pack<T>(f[0]), c, fma(Pack<T>(f[2]), s, sum[b][2 * n]));
-        sum[b][2 * n + 1] = fma(Pack<T>(f[1]), c, fma(Pack<T>(f[3]), s, sum[b][2 * n + 1]));
-      }
+      c[b] = in_register(table[2 * b]);
+      s[b] = in_register(table[2 * b + 1]);
+    }
+    for (int n = 0; n < 2 * Orders; ++n) {
+      const Pack<T> of_c(field[4 * (n / 2) + n % 2]), of_s(field[4 * (n / 2) + n % 2 + 2]);
+      for (int b = 0; b < Block; ++b) sum[b][n] = fma(of_c, c[b], fma(of_s, s[b], sum[b][n]));
     }
   }
   for (int b = 0; b < Block; ++b) {
@@ -196,14 +227,20 @@ template <int Orders, Number T, class Visit>
 LEYDEN_ALWAYS_INLINE void for_each_row_sum(const ReciprocalPlan<T>& plan, const WaveRow& row,
                                            const WidthSegment& segment, const T* field,
                                            Visit&& visit) {
-  // Two sums of a pack are too few to hide the latency of multiply-adds, four are enough.
-  constexpr int block = Orders == 1 && !is_dual_v<T> ? 4 : 1;
+  // Sums of two multiply-adds each: eight and more hide their latency, and share the field.
+  constexpr int room = vector_registers / (is_dual_v<T> ? 4 : 2);
+  constexpr int block = std::max(1, std::min(4, room / (2 * Orders)));
   Pack<T> phi[block][2 * Orders];
   int i = segment.first;
   for (; i + block <= segment.last; i += block) {
     row_sums<Orders, block, T>(plan, row, i, field, phi);
     for (int b = 0; b < block; ++b) visit(i + b, phi[b]);
   }
+  if constexpr (block > 2)
+    for (; i + 2 <= segment.last; i += 2) {
+      row_sums<Orders, 2, T>(plan, row, i, field, phi);
+      for (int b = 0; b < 2; ++b) visit(i + b, phi[b]);
+    }
   for (; i < segment.last; ++i) {
     row_sums<Orders, 1, T>(plan, row, i, field, phi);
     visit(i, phi[0]);
