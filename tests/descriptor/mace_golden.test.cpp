@@ -78,6 +78,39 @@ void compare(const std::string& name) {
   }
 }
 
+template <MaceShape Shape>
+void compare_heads(const std::string& name) {
+  const leyden_test::GoldenMace golden(name);
+  using Model = Mace<Shape>;
+  Model model(golden.options());
+  ParameterLayout layout;
+  model.declare(layout);
+  model.prepare(golden.parameters(layout));
+  typename Model::template Tape<double> tape;
+  Geometry<double> geometry;
+  NeighborList neighbors;
+  for (const char* which : {"water", "sio2_12", "quartz_triclinic_9"})
+    for (const int head : {0, 1}) {
+      CAPTURE(name, which, head);
+      const Structure structure = golden.structure(which);
+      neighbors.build(structure, model.cutoff());
+      make_geometry(structure, neighbors, geometry);
+      tape.head = head;
+      model.forward(geometry, tape);
+      std::vector<double> energies = tape.node_energies, features;
+      for (std::size_t i = 0; i < energies.size(); ++i) energies[i] += tape.reference_energies[i];
+      for (int i = 0; i < geometry.n_atoms(); ++i)
+        for (const auto& layer : tape.features)
+          for (int l = 0; l <= layer.shape().l_max; ++l)
+            for (int c = 0; c < layer.shape().channels; ++c)
+              for (int m = 0; m <= 2 * l; ++m) features.push_back(layer.get(i, c, l * l + m));
+      const auto& expected = golden.outputs(which);
+      const std::string energy = "node_energy_head" + std::to_string(head);
+      CHECK(deviation(features, leyden_test::numbers(expected.at("node_feats"))) < 1e-12);
+      CHECK(deviation(energies, leyden_test::numbers(expected.at(energy))) < 1e-12);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("a MACE with a plain first layer is the reference's function", "[mace][golden]") {
@@ -100,6 +133,17 @@ TEST_CASE("a MACE with an Agnesi transform and repulsion of nuclei is the refere
 
 TEST_CASE("a MACE of one layer is the reference's function", "[mace][golden]") {
   compare<MaceShape{3, 3, 0}>("mace_a7_L0_c3_1layer");
+}
+
+TEST_CASE("options that no reference file has are the formulas' function", "[mace][golden]") {
+  SECTION("density, soft transform, Gaussians, l = 2, narrow edges, all irreps of the last layer") {
+    compare_heads<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 2, .edge_l = 1}>(
+        "numpy_density_heads");
+  }
+  SECTION("Chebyshev of an Agnesi transform, agnostic product, scalars on edges, three layers") {
+    compare_heads<MaceShape{.l_max = 3, .correlation = 3, .hidden_l = 1, .edge_l = 0}>(
+        "numpy_narrow_agnostic");
+  }
 }
 
 TEST_CASE("a float MACE keeps the digits that large reference energies would take", "[mace]") {

@@ -75,7 +75,27 @@ struct GoldenMace {
       o.keep_last_irreps = true;
       o.frame = leyden::HarmonicFrame::yzx;
     }
+    if (!nonlinear() && h.contains("edge_irreps")) {
+      o.radial_hidden = h.at("radial_MLP").get<std::vector<int>>();
+      o.edge_channels = std::stoi(h.at("edge_irreps").get<std::string>());
+      o.agnostic_product = h.at("use_agnostic_product");
+      o.envelope_on_messages = !h.at("apply_cutoff").get<bool>();
+      o.keep_last_irreps = h.at("keep_last_layer_irreps");
+      o.radial_kind = h.at("radial_type") == "gaussian"
+                          ? leyden::RadialBasis::Kind::gaussian
+                          : leyden::RadialBasis::Kind::chebyshev_of_distance;
+    }
+    if (h.value("distance_transform", "") == "Soft")
+      o.distance_transform.kind = leyden::DistanceTransform::Kind::soft;
     o.average_neighbors = h.at("avg_num_neighbors");
+    if (h.contains("num_heads")) {
+      o.heads = h.at("num_heads");
+      for (const auto& of_head : h.at("E0s"))
+        for (const double e : of_head) o.atomic_energies.push_back(e);
+      o.head_scales = h.at("scale").get<std::vector<double>>();
+      o.head_shifts = h.at("shift").get<std::vector<double>>();
+      return o;
+    }
     o.atomic_energies = h.at("E0s").get<std::vector<double>>();
     o.scale = polar() ? h.at("atomic_inter_scale").at(0) : h.at("scale");
     o.shift = polar() ? h.at("atomic_inter_shift").at(0) : h.at("shift");
