@@ -103,7 +103,7 @@ class WindowError {
 
   // Σ over three axes of ε² at wave vector k, averaged over directions.
   double squared(double k, double h, int l) const {
-    constexpr int directions = 12;
+    constexpr int directions = 8;
     double sum = 0;
     for (int i = 0; i < directions; ++i) {
       const double y = k * h * (i + 0.5) / directions;
@@ -129,7 +129,7 @@ class WindowError {
   }
 
  private:
-  static constexpr int points = 64, images = 4;
+  static constexpr int points = 40, images = 4;
   static double shift(int m) { return m < 2 ? m - 2 : m - 1; }
   std::array<std::array<double, images>, points + 1> log_{};
 };
@@ -137,7 +137,7 @@ class WindowError {
 // ∫ dk f² s² weight(k)
 template <class F, class Weight>
 double integrate_squares(const F& f, double k_max, int l, const Weight& weight) {
-  constexpr int steps = 48;
+  constexpr int steps = 32;
   double sum = 0;
   for (int i = 0; i < steps; ++i) {
     const double k = k_max * (i + 0.5) / steps, x = f(k);
@@ -154,7 +154,7 @@ double largest_spacing(const WindowError& window, const F& f, double k_max, int 
                        double accuracy) {
   const double least = 0.2 / k_max;
   double low = least, high = 2 * std::numbers::pi / k_max;
-  for (int turn = 0; turn < 16; ++turn) {
+  for (int turn = 0; turn < 11; ++turn) {
     const double h = std::sqrt(low * high);
     const double error =
         integrate_squares(f, k_max, l, [&](double k) { return window.squared(k, h, l); });
@@ -173,7 +173,7 @@ inline MeshSettings choose_mesh(const ParticleMeshOptions& options, int l_max, d
                                 double widest) {
   MeshSettings s;
   // What the split or the tail leaves is small beside the mesh's error.
-  const double share = 0.75 * options.accuracy;
+  const double share = 0.65 * options.accuracy;
   const double c = options.split_parameter > 0
                        ? options.split_parameter
                        : 4.5 - 2.05 * std::log10(options.accuracy) + 2 * l_max;
