@@ -4,6 +4,8 @@
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/design_space.hpp>
 #include <leyden/electrostatics/direct.hpp>
+#include <leyden/electrostatics/ewald.hpp>
+#include <leyden/electrostatics/particle_mesh.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/electrostatics/reference.hpp>
 
@@ -313,9 +315,22 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
     potential.set_parameters(x);
     Row<P>(potential, boundary).print(std::string(S::name).c_str(), variant);
   };
+#if defined(LEYDEN_MATRIX_SPLIT)  // the solvers that split K: programs of their own, for their size
+  EwaldOptions ewald;
+  ewald.background = Background::uniform;
+  ewald.feature_width = 2.0;  // the widest that a model here looks at
+  ParticleMeshOptions mesh;
+  mesh.accuracy = 1e-3;  // of the sum; derivatives are exact for any mesh
+  mesh.background = Background::uniform;
+  mesh.feature_width = 2.0;
+  for (const char* boundary : {"molecule", "slab", "bulk"}) {
+    row(Ewald(ewald), boundary);
+    row(ParticleMesh(mesh), boundary);
+  }
+#else
   ReciprocalOptions reciprocal;
   reciprocal.background = Background::uniform;
-  reciprocal.feature_width = 2.0;  // the widest that a model here looks at
+  reciprocal.feature_width = 2.0;
   row(Direct(), "molecule");
   row(Reciprocal(reciprocal), "slab");
   row(Reciprocal(reciprocal), "bulk");
@@ -325,6 +340,7 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
     for (const char* boundary : {"molecule", "slab", "bulk"})
       row(ReferenceElectrostatics(reference), boundary);
   }
+#endif
 }
 template <class Q>
 void print_rows(const Q& model, const std::string& variant = "") {
