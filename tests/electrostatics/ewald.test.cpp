@@ -19,6 +19,13 @@ EwaldOptions accurate() {
   return options;
 }
 
+// The same with its split given: to choose one takes longer than to sum.
+EwaldOptions quick() {
+  EwaldOptions options = accurate();
+  options.split_parameter = 45;
+  return options;
+}
+
 System random_open(std::array<bool, 3> periodic) {
   System s = random_system(true);
   s.geometry.periodic = periodic;
@@ -44,16 +51,18 @@ const std::array<std::array<bool, 3>, 4> all_boundaries{
 }  // namespace
 
 TEST_CASE("Ewald: derivatives by adjoint, duals and differences agree") {
-  const Ewald solver(accurate());
+  const Ewald solver(quick());
   check_bilinear_laws(solver, random_system(true), 2);
   check_bilinear_laws(solver, random_open({true, false, true}), 1);
   EwaldOptions gaussian = accurate();
   gaussian.splitting = Splitting::Kind::gaussian;
+  gaussian.split_parameter = 0.28;  // with a cutoff of 20 Å
+  gaussian.k_cutoff = 3.4;
   check_bilinear_laws(Ewald(gaussian), random_system(true), 0);
 }
 
 TEST_CASE("Ewald: features, their transpose and gradient agree") {
-  const Ewald solver(accurate());
+  const Ewald solver(quick());
   check_feature_laws(solver, random_system(true), 1, 2);
   check_feature_laws(solver, random_open({false, true, true}), 2, 0);
   check_features_are_potentials(solver, random_system(true));
@@ -238,6 +247,45 @@ TEST_CASE("Ewald: the accuracy that is asked for is reached") {
         CHECK(reached > 0.05 * accuracy);
       }
   }
+}
+
+TEST_CASE("Ewald: the basis of the lattice does not matter, and energy is extensive") {
+  const Ewald solver(accurate());
+  const auto energy = [&](const System& s, const std::vector<double>& p) {
+    return 0.5 * inner(p, potential(solver, s.geometry, s.source(1), p));
+  };
+  for (const auto& periodic : {std::array{true, true, true}, {true, true, false}}) {
+    const System s = random_open(periodic);
+    const auto p = random_numbers(coefficients(s, 1), 80);  // with a net charge
+    const double reference = energy(s, p);
+    System skewed = s;
+    skewed.geometry.cell = Matrix3<double>{{1, 2, 0, 0, 1, 0, 0, 0, 1}} * s.geometry.cell;
+    CHECK(std::abs(energy(skewed, p) - reference) < 1e-10);
+    System doubled = s;
+    auto pp = p;
+    pp.insert(pp.end(), p.begin(), p.end());
+    for (std::size_t i = 0; i < s.widths.size(); ++i) {
+      doubled.geometry.positions.push_back(s.geometry.positions[i] + s.geometry.cell.row(1));
+      doubled.widths.push_back(s.widths[i]);
+    }
+    for (int c = 0; c < 3; ++c) doubled.geometry.cell(1, c) *= 2;
+    CHECK(std::abs(energy(doubled, pp) - 2 * reference) < 1e-10);
+  }
+}
+
+TEST_CASE("Ewald: the geometry's edges say how long the cutoff is") {
+  System s = random_system(true);
+  s.geometry.cutoff = 13.5;
+  Ewald::Plan<double> plan;
+  Ewald().plan(s.geometry, s.source(0), 0.0, plan);
+  CHECK(plan.settings.cutoff == 13.5);
+  s.geometry.cutoff = 3;  // where Gaussians have not ended
+  Ewald().plan(s.geometry, s.source(0), 0.0, plan);
+  CHECK(plan.settings.cutoff > 9);
+  EwaldOptions options;
+  options.cutoff = 14;
+  Ewald(options).plan(s.geometry, s.source(0), 0.0, plan);
+  CHECK(plan.settings.cutoff == 14);
 }
 
 TEST_CASE("Ewald: what it does not serve is refused with a way out") {

@@ -106,6 +106,7 @@ inline Ewald::Ewald(EwaldOptions options) : options_(options) {
   const std::pair<const char*, double> numbers[] = {{"cutoff", options_.cutoff},
                                                     {"split_parameter", options_.split_parameter},
                                                     {"k_cutoff", options_.k_cutoff},
+                                                    {"skin", options_.skin},
                                                     {"feature_width", options_.feature_width}};
   for (const auto& [what, value] : numbers)
     if (!(value >= 0) || !std::isfinite(value))
@@ -153,7 +154,8 @@ void Ewald::plan(const Geometry<T>& geometry, SourceShape source,
                                  : Splitting::gaussian(s.parameter),
                              ShortRangeOptions{.accuracy = detail::pair_accuracy(s.accuracy),
                                                .cutoff = s.cutoff,
-                                               .self = options_.self});
+                                               .self = options_.self,
+                                               .skin = options_.skin});
     plan.pairs.table_orders = plan.pairs.features.orders = 0;  // of another split
     plan.pairs.built_reach = -1;
   }

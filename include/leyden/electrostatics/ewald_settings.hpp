@@ -23,6 +23,9 @@ struct EwaldOptions {
   /// Å, of pairs. 0: that of the geometry's edges, if it has any, or that at which pairs and waves
   /// cost about the same; not less than Gaussians need to end.
   double cutoff = 0.0;
+  /// Å. With a skin the list of pairs is kept while no atom has moved more than half of it and the
+  /// cell is the same.
+  double skin = 0.0;
   Splitting::Kind splitting = Splitting::Kind::prolate;
   double split_parameter = 0.0;  ///< prolate: c; Gaussian: α [1/Å]
   double k_cutoff = 0.0;         ///< 1/Å; a prolate split has its own, c/cutoff, at most
@@ -183,10 +186,19 @@ inline EwaldSettings choose_ewald(const EwaldOptions& options, int l_max, double
     return most;
   };
   if (s.kind == Splitting::Kind::prolate) {
-    if (s.parameter == 0)
-      s.parameter = solve_decreasing(3, 60, share, [&](double c) {
-        return worst([&] { return error.prolate_end(cutoff, c); });
-      });
+    // The error falls somewhat slower than exp(−c): secants.
+    if (s.parameter == 0) {
+      double c = 12, before = 0, last = 0, slope = -0.9;
+      for (int turn = 0; turn < 12; ++turn) {
+        const double excess = std::log(worst([&] { return error.prolate_end(cutoff, c); }) / share);
+        if (turn > 0 && c != last) slope = std::clamp((excess - before) / (c - last), -1.1, -0.3);
+        last = c;
+        before = excess;
+        c = std::clamp(c - excess / slope, 3.0, 60.0);
+        if (std::abs(excess) < 0.02) break;
+      }
+      s.parameter = c;
+    }
     const double end = s.parameter / cutoff;
     s.k_cutoff = s.k_cutoff > 0 ? std::min(s.k_cutoff, end) : end;
     return s;
