@@ -30,7 +30,7 @@ get_packages tests/matrix.sh "$install" >&2
 {
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEYDEN_BUILD_TESTS=ON \
         -DLEYDEN_BUILD_EXAMPLES=ON
-  cmake --build "$build" -j "${LEYDEN_JOBS:-2}" --target leyden.matrix leyden.matrix.split
+  cmake --build "$build" -j "${LEYDEN_JOBS:-2}" --target leyden.matrix leyden.matrix_split
 } >&2
 
 printf 'charge model\tsolver\tboundary\tevaluates\tforces exact\tstress exact\t'
@@ -39,7 +39,7 @@ printf 'response properties\n'
 status=0
 for model in explicit split equilibration fourth_generation bond_hardness energy_functional \
              fixed_point polar_recursion response; do
-  for program in "leyden.matrix.$model" "leyden.matrix.split.$model"; do
+  for program in "leyden.matrix.$model" "leyden.matrix_split.$model"; do
     "$(find "$build" -name "$program" -type f | head -1)" || status=1
   done
 done
