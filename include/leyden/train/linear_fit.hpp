@@ -147,7 +147,8 @@ LinearFitReport fit_linear(Model& model, std::span<const Frame> frames,
   };
 
   const auto make_rows = [&](std::size_t frame, auto& workspace, detail::FitRows& out) {
-    const auto& [structure, labels, config_type, info] = frames[frame];
+    const Structure& structure = frames[frame].structure;
+    const Labels& labels = frames[frame].labels;
     const LossWeights& w = options.weights;
     const std::size_t n = structure.size();
     const double atoms = static_cast<double>(n);
