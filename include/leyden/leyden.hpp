@@ -116,12 +116,15 @@
 #include <leyden/equivariant/features.hpp>
 #include <leyden/equivariant/gate.hpp>
 #include <leyden/equivariant/irrep_rows.hpp>
+#include <leyden/equivariant/lane_sums.hpp>
 #include <leyden/equivariant/mixing.hpp>
 #include <leyden/equivariant/normed_perceptron.hpp>
 #include <leyden/equivariant/perceptron.hpp>
 #include <leyden/equivariant/product_basis.hpp>
+#include <leyden/equivariant/radial_table.hpp>
 #include <leyden/equivariant/row_map.hpp>
 #include <leyden/equivariant/spherical_harmonics.hpp>
+#include <leyden/equivariant/tabulated_convolution.hpp>
 #include <leyden/fwd.hpp>
 #include <leyden/io/checkpoint.hpp>
 #include <leyden/io/extxyz.hpp>

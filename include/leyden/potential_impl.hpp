@@ -582,6 +582,24 @@ void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotang
   }
 }
 
+namespace detail {
+
+/// Tells a descriptor, while it lives, that the gradient by parameters will be asked for, if its
+/// tape has a place to say so.
+template <class Tape>
+struct ExactEvaluation {
+  explicit ExactEvaluation(Tape& t) : tape(t) { set(true); }
+  ~ExactEvaluation() { set(false); }
+  ExactEvaluation(const ExactEvaluation&) = delete;
+  ExactEvaluation& operator=(const ExactEvaluation&) = delete;
+  void set(bool value) {
+    if constexpr (requires { tape.exact; }) tape.exact = value;
+  }
+  Tape& tape;
+};
+
+}  // namespace detail
+
 template <class D, class Q, class S>
 void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
                                             const LossCotangents& cotangents, Workspace& workspace,
@@ -609,6 +627,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   const bool level = self_consistent_ && cotangents.fermi_level != 0.0;
   if (cotangents.forces.empty() && !stress) {
     auto& state = workspace.real;
+    const detail::ExactEvaluation exact(state.tape);
     make_geometry(structure, workspace.neighbors, state.geometry);
     forward(structure, workspace, state);
     detail::ExtraCotangents<R> bar;
@@ -631,6 +650,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   // With G(ε) the parameter gradient of (1 + ε Ē) E(x − εF̄, ε s) + ε q̄·q, s = sym(σ̄)/V:
   // dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain + q̄·∇q, and F = −∂E/∂x, σ = sym(∂E/∂strain)/V.
   auto& state = workspace.dual;
+  const detail::ExactEvaluation exact(state.tape);
   workspace.displacement.resize(cotangents.forces.size());
   for (std::size_t i = 0; i < cotangents.forces.size(); ++i)
     workspace.displacement[i] = -cotangents.forces[i];

@@ -24,6 +24,8 @@ MaceOptions options_of(int variant) {
   MaceOptions o;
   o.species = {8, 1, 14};
   o.cutoff = 3.2;
+  // Gradients by parameters are those of the networks, not of tables: digits are compared.
+  o.radial_tolerance = 0.0;
   o.channels = 5;  // no multiple of any number of lanes
   o.layers = 1 + variant % 3;
   o.residual_first = !nonlinear && variant % 2 == 1;

@@ -10,9 +10,11 @@
 #include <leyden/equivariant/convolution.hpp>
 #include <leyden/equivariant/mixing.hpp>
 #include <leyden/equivariant/perceptron.hpp>
+#include <leyden/equivariant/tabulated_convolution.hpp>
 
 #include <cmath>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -60,11 +62,17 @@ class Mace {
     FeatureArray<T> product;  // B, [tile][atom][lm_out]
     typename Nonlinear::template Tape<T> nonlinear;
     typename EdgeDensity<Real>::template Tape<T> density;
+    std::vector<int> table_row;  // RadialTable::locate of each edge
+    std::vector<T> table_u;
   };
 
   template <Number T>
   struct Tape : DescriptorTape<T> {
     int head = -1;  // the readout to use; -1: options().head
+    /// forward() evaluates radial networks, not their tables. Worth setting when backward() will be
+    /// asked for the gradient by parameters, which repeats a forward() from tables otherwise.
+    bool exact = false;
+    bool tabulated = false;  // what the last forward() did
     std::vector<LayerTape<T>> layers;
     std::vector<int> species;                // (n) index into species()
     std::vector<std::vector<int>> atoms_of;  // per species
@@ -106,6 +114,10 @@ class Mace {
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                 std::span<T> parameter_gradient) const;
 
+  /// The largest error of the tables of radial functions, by slope and relative to the largest
+  /// slope of a layer; 0 when there are none (see MaceOptions::radial_tolerance). Builds them.
+  double table_error() const;
+
  private:
   static constexpr int edge_l = Shape.edge_l < 0 ? Shape.hidden_l : Shape.edge_l;
   static constexpr int lm_edge = (Shape.l_max + 1) * (Shape.l_max + 1);
@@ -133,6 +145,52 @@ class Mace {
     EdgeDensity<Real> density;  // of density-normalised layers
     MixingPerL gated;           // the map after the gate
   };
+
+  // Radial functions of all layers as tables, built when first used after prepare().
+  struct Tables {
+    std::once_flag once;
+    std::vector<double> parameters;  // until they are built
+    std::vector<RadialTable<Real>> layers;
+    // Per species: what a first layer that passes its input on adds to its output, [species][tile].
+    Buffer<Pack<Real>> passed_on;
+    bool usable = false;
+    double error = 0.0;
+  };
+  static constexpr int max_table_types = 16;
+  static constexpr int max_table_pieces = 1024;
+  // The table of a first layer holds everything up to its atomic basis if it has few species:
+  // embeddings and maps are those of a pair (receiver, sender).
+  bool folded(std::size_t k) const {
+    const std::size_t z = options_.species.size();
+    return k == 0 && z * z <= max_table_types && !options_.density_normalized;
+  }
+  int table_types(std::size_t k) const;  // k: a layer
+  int table_type(std::size_t k, int receiver, int sender) const;
+  double table_first() const { return std::min(0.4, 0.1 * options_.cutoff); }
+  const Tables* tables() const;
+  void build_tables(Tables& tables) const;
+  struct TableSamples;
+  void sample_radial(std::size_t k, int receiver, int sender, const Tables& tables,
+                     TableSamples& samples) const;
+  void set_up_folding(int receiver, int sender, std::span<const double> parameters,
+                      TableSamples& samples) const;
+  // Whether values of the radial basis are wanted.
+  template <Number T>
+  bool needs_basis(const Tape<T>& tape) const {
+    return !tape.tabulated || options_.density_normalized;
+  }
+  template <Number T>
+  bool locate_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
+  template <Number T>
+  void run_layers(const Geometry<T>& geometry, Tape<T>& tape) const;
+  template <class C, Number T>
+  auto tabulated_edges(const Geometry<T>& geometry, int atom, const LayerTape<T>& lt,
+                       const Tape<T>& tape) const;
+  template <Number T>
+  static T* edge_bar(const Geometry<T>& geometry, int atom, Tape<T>& tape) {
+    return tape.harmonics_bar.data() +
+           static_cast<std::ptrdiff_t>(geometry.first[static_cast<std::size_t>(atom)]) * lm_edge;
+  }
 
   // The convolution of a layer depends on whether what it sends has l > 0 at all.
   template <class F>
@@ -229,11 +287,11 @@ class Mace {
                       std::span<T> gradient) const;
   // From a layer's messages to its atomic basis A, and from tape.basis_node_bar to tape.up_bar.
   template <Number T>
-  void forward_linear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
+  void forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt,
                       Tape<T>& tape) const;
   template <Number T>
-  void backward_linear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
-                       Tape<T>& tape, std::span<T> gradient) const;
+  void backward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt, Tape<T>& tape,
+                       std::span<T> gradient) const;
   template <Number T>
   void forward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
                          Tape<T>& tape) const;
@@ -285,6 +343,7 @@ class Mace {
   std::vector<Buffer<Pack<Real>>> readouts_;
   std::vector<Mixing<Real>> readout_hidden_;
   std::vector<Buffer<Pack<Real>>> readout_last_;
+  std::shared_ptr<Tables> tables_;  // null: none are wanted
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

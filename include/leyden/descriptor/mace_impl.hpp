@@ -233,6 +233,12 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
             species_fan_in);
     layer.product.prepare(parameters);
   }
+  tables_ = nullptr;
+  if (options_.radial_tolerance > 0.0 && !nonlinear &&
+      table_types(layers_.size()) <= max_table_types) {
+    tables_ = std::make_shared<Tables>();
+    tables_->parameters.assign(parameters.begin(), parameters.end());
+  }
 
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   for (std::size_t h = 0; h < heads(); ++h) {
@@ -254,6 +260,7 @@ template <Number T>
 void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) const {
   const int n = geometry.n_atoms();
   sort_species(geometry, tape);
+  tape.tabulated = locate_edges(geometry, tape);
   evaluate_edges(geometry, tape);
 
   tape.embedding.resize(n, {options_.channels, 0});
@@ -269,10 +276,17 @@ void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) cons
     tape.features[k].resize(n, layers_[k].out);
     tape.feature_cotangents[k].resize(n, layers_[k].out);
     tape.feature_cotangents[k].set_zero();
+  }
+  run_layers(geometry, tape);
+  read_out(geometry, tape);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::run_layers(const Geometry<T>& geometry, Tape<T>& tape) const {
+  for (std::size_t k = 0; k < layers_.size(); ++k)
     forward_layer(geometry, k, k == 0 ? tape.embedding : tape.features[k - 1], tape.features[k],
                   tape);
-  }
-  read_out(geometry, tape);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -280,6 +294,12 @@ template <Number T>
 void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                                  std::span<T> gradient) const {
   const int n = geometry.n_atoms();
+  if (tape.tabulated && !gradient.empty()) {
+    // Tables know nothing of the parameters.
+    tape.tabulated = false;
+    evaluate_edges(geometry, tape);
+    run_layers(geometry, tape);
+  }
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
   tape.harmonics_bar.assign(tape.harmonics.size(), T(0));
@@ -344,9 +364,10 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
   const std::size_t tiles = static_cast<std::size_t>(pack_count<T>(options_.radial_count));
-  tape.basis.resize(static_cast<std::size_t>(geometry.n_pairs) * tiles);
+  const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
+  tape.basis.resize(pairs * tiles);
   tape.radial_values.resize(static_cast<std::size_t>(options_.radial_count));
-  for (std::size_t p = 0; p < static_cast<std::size_t>(geometry.n_pairs); ++p) {
+  for (std::size_t p = 0; p < pairs; ++p) {
     const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
     basis_.values(geometry.length[e], tape.radial_values.data(), radii(geometry, e, tape));
     Pack<T>* row = tape.basis.data() + p * tiles;
@@ -355,8 +376,7 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
       row[b / Pack<T>::lanes].set_lane(b % Pack<T>::lanes,
                                        tape.radial_values[static_cast<std::size_t>(b)]);
   }
-  const std::size_t faded =
-      options_.envelope_on_messages ? static_cast<std::size_t>(geometry.n_pairs) : 0;
+  const std::size_t faded = options_.envelope_on_messages ? pairs : 0;
   tape.factor.resize(faded);
   tape.factor_slope.resize(faded);
   for (std::size_t p = 0; p < faded; ++p)
@@ -388,7 +408,12 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
     tape.edge_gradient[e] = from_frame(spherical_harmonics_gradient<Shape.l_max>(
         to_frame(geometry.vector[e]), geometry.length[e], harmonics + e * lm_edge,
         tape.harmonics_bar.data() + e * lm_edge));
-  for (std::size_t p = 0; p < static_cast<std::size_t>(geometry.n_pairs); ++p) {
+  if (tape.tabulated)
+    for (std::size_t e = 0; e < tape.edge_gradient.size(); ++e)
+      tape.edge_gradient[e] +=
+          geometry.vector[e] * (tape.harmonics_bar[e * lm_edge] / geometry.length[e]);
+  const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
+  for (std::size_t p = 0; p < pairs; ++p) {
     const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
     for (int b = 0; b < options_.radial_count; ++b)
       tape.radial_values[static_cast<std::size_t>(b)] =
@@ -404,3 +429,4 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
 
 #include <leyden/descriptor/mace_layer_impl.hpp>      // IWYU pragma: keep
 #include <leyden/descriptor/mace_nonlinear_impl.hpp>  // IWYU pragma: keep
+#include <leyden/descriptor/mace_tables_impl.hpp>     // IWYU pragma: keep

@@ -19,24 +19,35 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
+  const bool from_species = tape.tabulated && folded(k);
 
-  lt.up.resize(n, {layer.edge_channels, layer.edge_l, layer.in.frame});
-  mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
-
+  if (!from_species) {
+    lt.up.resize(n, {layer.edge_channels, layer.edge_l, layer.in.frame});
+    mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
+  }
   if constexpr (nonlinear)
     forward_nonlinear(geometry, layer, lt, tape);
   else
-    forward_linear(geometry, layer, lt, tape);
+    forward_linear(geometry, k, lt, tape);
 
   lt.product.resize(n, layer.out);
   for (int t = 0; t < in.tiles(); ++t)
     for (int i = 0; i < n; ++i)
       layer.product.forward(product_species(tape, i), t, lt.basis.at(t, i), lt.product.at(t, i));
   mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
-  if (layer.residual)
-    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-      mix_irreps<T>(layer.species_maps[s], false, in, out, atoms_of_map(layer, s, tape), tape,
-                    true);
+  if (!layer.residual) return;
+  if (from_species) {
+    const std::size_t tiles = static_cast<std::size_t>(out.tiles());
+    const Pack<Real>* h = tables_->passed_on.data();
+    for (int t = 0; t < out.tiles(); ++t)
+      for (int i = 0; i < n; ++i)
+        out.at(t, i)[0] +=
+            Pack<T>(h[static_cast<std::size_t>(tape.species[static_cast<std::size_t>(i)]) * tiles +
+                      static_cast<std::size_t>(t)]);
+    return;
+  }
+  for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
+    mix_irreps<T>(layer.species_maps[s], false, in, out, atoms_of_map(layer, s, tape), tape, true);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -53,13 +64,14 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = layer.species_maps.size();
   const double fan_in = channel_scale();
+  const bool from_species = tape.tabulated && folded(k);
   // h = linear(B) + skip(h)
   tape.product_bar.resize(n, layer.out);
   mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false);
   if (weights)
     irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
                        layer.linear.slice.of(gradient).data(), c, fan_in);
-  if (layer.residual) {
+  if (layer.residual && !from_species) {
     for (std::size_t s = 0; s < z; ++s)
       mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
                     tape, true);
@@ -79,7 +91,8 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   if constexpr (nonlinear)
     backward_nonlinear(geometry, layer, lt, tape, gradient);
   else
-    backward_linear(geometry, layer, lt, tape, gradient);
+    backward_linear(geometry, k, lt, tape, gradient);
+  if (from_species) return;  // embeddings do not depend on positions
 
   mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true);
   if (weights)
@@ -117,24 +130,44 @@ void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int atom, Tape
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer& layer,
-                                       LayerTape<T>& lt, Tape<T>& tape) const {
+void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt,
+                                       Tape<T>& tape) const {
+  const Layer& layer = layers_[k];
   const int n = geometry.n_atoms();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
+  if (tape.tabulated && folded(k)) {
+    using C = TabulatedConvolution<0, Shape.l_max, true>;
+    lt.basis.resize(n, {options_.channels, Shape.l_max});
+    for (int t = 0; t < lt.basis.tiles(); ++t)
+      for (int i = 0; i < n; ++i)
+        C::template forward<T>(tabulated_edges<C>(geometry, i, lt, tape),
+                               tables_->layers[k].tile(t), nullptr, lt.basis.at(t, i));
+    return;
+  }
   with_convolution(layer, [&]<class C>(C) {
     const int tiles = lt.up.tiles();
-    lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
-    layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
-    if (!tape.factor.empty()) fade_messages(C::path_count, lt.radial, tape.factor);
     lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
-    for (int i = 0; i < n; ++i) {
-      const typename C::Edges edges = receiver_edges<C>(geometry, i);
-      couple_edges<C>(geometry, i, tape);
+    if (tape.tabulated) {
+      using Tabulated = TabulatedConvolution<C::l_sent, Shape.l_max>;
       for (int t = 0; t < tiles; ++t)
-        C::forward(edges, tape.coupled.data(),
-                   lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
-                   lt.up.at(t, 0),
-                   lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+        for (int i = 0; i < n; ++i)
+          Tabulated::template forward<T>(
+              tabulated_edges<Tabulated>(geometry, i, lt, tape), tables_->layers[k].tile(t),
+              lt.up.at(t, 0),
+              lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+    } else {
+      lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
+      layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
+      if (!tape.factor.empty()) fade_messages(C::path_count, lt.radial, tape.factor);
+      for (int i = 0; i < n; ++i) {
+        const typename C::Edges edges = receiver_edges<C>(geometry, i);
+        couple_edges<C>(geometry, i, tape);
+        for (int t = 0; t < tiles; ++t)
+          C::forward(edges, tape.coupled.data(),
+                     lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
+                     lt.up.at(t, 0),
+                     lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+      }
     }
     // All paths into one l mix into its channels.
     FeatureArray<T>& mixed = layer.residual ? lt.basis : lt.mixed;
@@ -165,10 +198,21 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, const Layer&
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer& layer,
+void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t k,
                                         LayerTape<T>& lt, Tape<T>& tape,
                                         std::span<T> gradient) const {
+  const Layer& layer = layers_[k];
   const int n = geometry.n_atoms();
+  if (tape.tabulated && folded(k)) {
+    using C = TabulatedConvolution<0, Shape.l_max, true>;
+    const RadialTable<Real>& table = tables_->layers[k];
+    for (int t = 0; t < lt.basis.tiles(); ++t)
+      for (int i = 0; i < n; ++i)
+        C::template backward<T>(tabulated_edges<C>(geometry, i, lt, tape), table.tile(t),
+                                table.slope_factor(), nullptr, tape.basis_node_bar.at(t, i),
+                                nullptr, edge_bar(geometry, i, tape));
+    return;
+  }
   const int tiles = lt.up.tiles();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   const bool weights = !gradient.empty();
@@ -207,9 +251,21 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
             bar, tape, layer.path_slice.of(gradient).data() + layer.path_offsets[kp], c,
             path_scale<C>(layer, p));
     }
-    tape.radial_bar.assign(lt.radial.size(), Pack<T>());
     tape.up_bar.resize(n, lt.up.shape());
     tape.up_bar.set_zero();
+    if (tape.tabulated) {
+      using Tabulated = TabulatedConvolution<C::l_sent, Shape.l_max>;
+      const RadialTable<Real>& table = tables_->layers[k];
+      for (int t = 0; t < tiles; ++t)
+        for (int i = 0; i < n; ++i)
+          Tabulated::template backward<T>(
+              tabulated_edges<Tabulated>(geometry, i, lt, tape), table.tile(t),
+              table.slope_factor(), lt.up.at(t, 0),
+              tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
+              tape.up_bar.at(t, 0), edge_bar(geometry, i, tape));
+      return;
+    }
+    tape.radial_bar.assign(lt.radial.size(), Pack<T>());
     for (int i = 0; i < n; ++i) {
       const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
       const typename C::Edges edges = receiver_edges<C>(geometry, i);
@@ -223,6 +279,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, const Layer
       }
     }
   });
+  if (tape.tabulated) return;
   if (!tape.factor.empty())
     unfade_messages(layer.path_maps.size(), lt.radial, tape.radial_bar, tape.factor,
                     tape.factor_bar);

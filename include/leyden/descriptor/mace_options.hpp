@@ -71,6 +71,11 @@ struct MaceOptions {
   /// radial basis does [apply_cutoff = True]: a network with biases makes something of zeros, and
   /// the energy jumps where an atom crosses the cutoff. Linear layers always fade.
   bool smooth_cutoff = true;
+  /// Linear layers, where no gradient by parameters is asked for: radial functions come from
+  /// tables, whose slopes are off by at most this (float: 4e-6), relative to the largest of the
+  /// layer; 0: no tables. Distances below a tenth of the cutoff or 0.4 Å, and models with tables
+  /// for more than 16 pairs of species, use the radial networks themselves.
+  double radial_tolerance = 1e-9;
   /// Linear layers: messages have the envelope, and not the radial basis [apply_cutoff = False].
   bool envelope_on_messages = false;
 };

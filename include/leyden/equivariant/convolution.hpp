@@ -22,6 +22,7 @@ namespace leyden::inline LEYDEN_ABI {
 /// registers, nothing is shared between atoms but `h_bar` and `radial_bar` of a tile.
 template <int l_in, int l_max>
 struct Convolution {
+  static constexpr int l_sent = l_in;
   static constexpr auto& paths = convolution_paths<l_in, l_max>;
   static constexpr int path_count = static_cast<int>(paths.size());
   static constexpr int lm_in = (l_in + 1) * (l_in + 1);

@@ -55,6 +55,18 @@ class RadialPerceptron {
     widths_.push_back(n_out_);
   }
 
+  /// The same network in another precision; prepare() it.
+  template <std::floating_point S>
+  explicit RadialPerceptron(const RadialPerceptron<S>& other)
+      : RadialPerceptron(other.n_in(), other.hidden(), other.blocks_,
+                         other.n_out_ / other.blocks_) {
+    slices_ = other.slices_;
+  }
+
+  int n_in() const { return layers_.front().n_in(); }
+  std::vector<int> hidden() const { return {widths_.begin(), widths_.end() - 1}; }
+  int blocks() const { return blocks_; }
+
   void declare(ParameterLayout& layout, const std::string& prefix) {
     slices_.clear();
     for (std::size_t k = 0; k < layers_.size(); ++k)
@@ -143,6 +155,9 @@ class RadialPerceptron {
   }
 
  private:
+  template <std::floating_point>
+  friend class RadialPerceptron;
+
   // Rows that go through all layers while they are in cache.
   static constexpr std::size_t chunk = 96;
 
