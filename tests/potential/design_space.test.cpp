@@ -50,8 +50,9 @@ using Equilibrated = Potential<ToyDescriptor, ChargeEquilibration, Reciprocal>;
 using Local = Potential<ToyDescriptor, LocalMultipoles<1>, Direct>;
 static_assert(traits<Equilibrated>.self_consistent && traits<Equilibrated>.variational);
 static_assert(traits<Equilibrated>.conserves_charge);
-static_assert(traits<Equilibrated>.boundaries.bulk && !traits<Equilibrated>.boundaries.molecule);
+static_assert(traits<Equilibrated>.boundaries.bulk && traits<Equilibrated>.boundaries.wire);
 static_assert(!traits<Local>.self_consistent && !traits<Local>.conserves_charge);
+static_assert(traits<Local>.boundaries.molecule && !traits<Local>.boundaries.bulk);
 static_assert(traits<Local>.kind == ChargeKind::explicit_ && traits<Local>.l_max == 1);
 
 }  // namespace
