@@ -30,6 +30,37 @@ LEYDEN_ALWAYS_INLINE Pack<Dual<R>> in_register(const Pack<Dual<R>>& p) {
   return {in_register(p.value), in_register(p.tangent)};
 }
 
+// Cuts [first, last) into blocks of at most Block ≤ 4, of one only when there is no other way:
+// visit(start, size), the size a constant.
+template <int Block, class Visit>
+LEYDEN_ALWAYS_INLINE void for_each_block(int first, int last, Visit&& visit) {
+  int i = first;
+  for (; last - i > Block + (Block > 2 ? 1 : 0); i += Block)
+    visit(i, std::integral_constant<int, Block>());
+  while (i < last) {
+    const int left = last - i;
+    if constexpr (Block >= 4)
+      if (left == 4) {
+        visit(i, std::integral_constant<int, 4>());
+        return;
+      }
+    if constexpr (Block >= 3)
+      if (left == 3 || left == 5) {
+        visit(i, std::integral_constant<int, 3>());
+        i += 3;
+        continue;
+      }
+    if constexpr (Block >= 2)
+      if (left >= 2) {
+        visit(i, std::integral_constant<int, 2>());
+        i += 2;
+        continue;
+      }
+    visit(i, std::integral_constant<int, 1>());
+    ++i;
+  }
+}
+
 template <Number T>
 LEYDEN_ALWAYS_INLINE void rotate(Pack<T>& c, Pack<T>& s, const Pack<T>* by, bool conjugate) {
   const Pack<T> bc = by[0];
@@ -153,14 +184,9 @@ void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3
   row_moments<L, T>(plan, k0, layer);
   for (const WidthSegment& segment : layer.segments) {
     const T* factors = layer.width_factors + segment.factor + row.first;
-    int m = 0;
-    for (; m + block <= row.reach + 1; m += block)
-      spread_block<L, block, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
-    if constexpr (block > 2)
-      for (; m + 2 <= row.reach + 1; m += 2)
-        spread_block<L, 2, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
-    for (; m <= row.reach; ++m)
-      spread_block<L, 1, WithBroadened, T>(plan, segment, m, factors, structure, broadened);
+    for_each_block<block>(0, row.reach + 1, [&](int m, auto size) {
+      spread_block<L, size(), WithBroadened, T>(plan, segment, m, factors, structure, broadened);
+    });
   }
 }
 
@@ -231,20 +257,10 @@ LEYDEN_ALWAYS_INLINE void for_each_row_sum(const ReciprocalPlan<T>& plan, const 
   constexpr int room = vector_registers / (is_dual_v<T> ? 4 : 2);
   constexpr int block = std::max(1, std::min(4, room / (2 * Orders)));
   Pack<T> phi[block][2 * Orders];
-  int i = segment.first;
-  for (; i + block <= segment.last; i += block) {
-    row_sums<Orders, block, T>(plan, row, i, field, phi);
-    for (int b = 0; b < block; ++b) visit(i + b, phi[b]);
-  }
-  if constexpr (block > 2)
-    for (; i + 2 <= segment.last; i += 2) {
-      row_sums<Orders, 2, T>(plan, row, i, field, phi);
-      for (int b = 0; b < 2; ++b) visit(i + b, phi[b]);
-    }
-  for (; i < segment.last; ++i) {
-    row_sums<Orders, 1, T>(plan, row, i, field, phi);
-    visit(i, phi[0]);
-  }
+  for_each_block<block>(segment.first, segment.last, [&](int i, auto size) {
+    row_sums<Orders, size(), T>(plan, row, i, field, phi);
+    for (int b = 0; b < size(); ++b) visit(i + b, phi[b]);
+  });
 }
 
 // Adds ∂_a∂_b v = −[k0 k0 Re φ_0 + (k0 g + g k0) Re φ_1 + g g Re φ_2] of a row to six packs.
