@@ -69,6 +69,8 @@
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/direct_plan.hpp>
 #include <leyden/electrostatics/error_estimate.hpp>
+#include <leyden/electrostatics/ewald.hpp>
+#include <leyden/electrostatics/ewald_settings.hpp>
 #include <leyden/electrostatics/external_charges.hpp>
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
