@@ -16,8 +16,8 @@ target_link_libraries(leyden_development INTERFACE leyden::leyden)
 target_compile_definitions(leyden_development INTERFACE EIGEN_DONT_PARALLELIZE)
 target_compile_options(leyden_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion
                                                     -Wnon-virtual-dtor)
-# g++ 12 warns inside its own AVX-512 header (gcc.gnu.org/PR105593), and of arrays of a few elements
-# whose std::sort it unrolls (PR104336): the sanitizers watch bounds better.
+# g++ 12 warns inside its own AVX-512 header (gcc.gnu.org/PR105593), and of bounds inside of the
+# standard library's sorts of a few elements, which do not reach there: sanitizers watch these.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(leyden_development INTERFACE -Wno-maybe-uninitialized
                                                       -Wno-uninitialized -Wno-array-bounds)
