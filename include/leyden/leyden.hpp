@@ -123,7 +123,9 @@
 #include <leyden/equivariant/normed_perceptron.hpp>
 #include <leyden/equivariant/perceptron.hpp>
 #include <leyden/equivariant/product_basis.hpp>
+#include <leyden/equivariant/product_program.hpp>
 #include <leyden/equivariant/radial_table.hpp>
+#include <leyden/equivariant/registers.hpp>
 #include <leyden/equivariant/row_map.hpp>
 #include <leyden/equivariant/spherical_harmonics.hpp>
 #include <leyden/equivariant/tabulated_convolution.hpp>

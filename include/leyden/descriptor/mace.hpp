@@ -247,9 +247,11 @@ class Mace {
                                        const Tape<T>& tape) const {
     return layer.species_maps.size() == 1 ? tape.all_atoms : tape.atoms_of[s];
   }
-  template <Number T>
-  int product_species(const Tape<T>& tape, int atom) const {
-    return options_.agnostic_product ? 0 : tape.species[static_cast<std::size_t>(atom)];
+  // f(species of the product's weights, atoms).
+  template <Number T, class F>
+  void each_product_species(const Tape<T>& tape, F&& f) const {
+    if (options_.agnostic_product) return f(0, tape.all_atoms);
+    for (std::size_t s = 0; s < tape.atoms_of.size(); ++s) f(static_cast<int>(s), tape.atoms_of[s]);
   }
   // A vector in the order of components of the features, and back.
   template <Number T>

@@ -32,8 +32,9 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
 
   lt.product.resize(n, layer.out);
   for (int t = 0; t < in.tiles(); ++t)
-    for (int i = 0; i < n; ++i)
-      layer.product.forward(product_species(tape, i), t, lt.basis.at(t, i), lt.product.at(t, i));
+    each_product_species(tape, [&](int s, const std::vector<int>& atoms) {
+      layer.product.template forward<T>(s, t, atoms, lt.basis.at(t, 0), lt.product.at(t, 0));
+    });
   mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
   if (!layer.residual) return;
   if (from_species) {
@@ -82,10 +83,16 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
   if (weights) layer.product.reset(tape.product_gradient);
   for (int t = 0; t < tiles; ++t)
-    for (int i = 0; i < n; ++i)
-      layer.product.backward(product_species(tape, i), t, lt.basis.at(t, i),
-                             tape.product_bar.at(t, i), tape.basis_node_bar.at(t, i),
-                             weights ? &tape.product_gradient : nullptr);
+    each_product_species(tape, [&](int s, const std::vector<int>& atoms) {
+      if (!weights) {
+        layer.product.template backward<T>(s, t, atoms, lt.basis.at(t, 0),
+                                           tape.product_bar.at(t, 0), tape.basis_node_bar.at(t, 0));
+        return;
+      }
+      for (const int i : atoms)
+        layer.product.template backward<T>(s, t, lt.basis.at(t, i), tape.product_bar.at(t, i),
+                                           tape.basis_node_bar.at(t, i), &tape.product_gradient);
+    });
   if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
 
   if constexpr (nonlinear)

@@ -3,10 +3,14 @@
 
 #include <leyden/core/pack.hpp>
 #include <leyden/core/parameters.hpp>
-#include <leyden/equivariant/product_basis.hpp>
+#include <leyden/core/unroll.hpp>
+#include <leyden/equivariant/product_program.hpp>
+#include <leyden/equivariant/registers.hpp>
 
 #include <cmath>
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -19,7 +23,8 @@ namespace leyden::inline LEYDEN_ABI {
 ///
 /// (Batatia et al., MACE, eq. 10). The coupling tensors and the weights of a species are multiplied
 /// out beforehand into one coefficient per monomial and channel, so that a kernel is a short list
-/// of products, channel by channel. Works on one tile of channels of one atom.
+/// of products, channel by channel (ProductProgram). Works on one tile of channels of one atom, or
+/// of several atoms of a species at once: their coefficients are the same.
 template <std::floating_point R>
 class ProductBasis {
  public:
@@ -38,15 +43,13 @@ class ProductBasis {
         species_(species),
         tiles_(pack_count<R>(channels)),
         l_out_(l_out) {
+    if (table(0).basis_size() > max_basis)
+      throw ModelError("ProductBasis: the atomic basis may have l up to 5");
     for (int l = 0; l <= l_out; ++l)
       for (int m = 0; m <= 2 * l; ++m) {
-        Component component{count_, {0, 0, 0, 0}};
-        for (const auto& monomial : table(l).monomials(m)) {
-          terms_.push_back({monomial.a, monomial.b, monomial.c, monomial.d});
-          ++component.count[monomial.degree - 1];
-          ++count_;
-        }
-        components_.push_back(component);
+        first_.push_back(static_cast<int>(place_.size()));
+        const std::vector<int> place = program_.add(table(l).monomials(m));
+        place_.insert(place_.end(), place.begin(), place.end());
       }
   }
 
@@ -62,7 +65,7 @@ class ProductBasis {
   }
 
   void prepare(std::span<const double> parameters) {
-    coefficients_.assign(static_cast<std::size_t>(species_ * tiles_ * count_), Pack<R>());
+    coefficients_.assign(static_cast<std::size_t>(species_ * tiles_ * program_.size()), Pack<R>());
     for_each_coupling([&](std::size_t slice, int paths, int path, int coefficient, double value) {
       for (int z = 0; z < species_; ++z) {
         const double* w = weight(slices_[slice].of(parameters).data(), z, paths, path);
@@ -79,63 +82,34 @@ class ProductBasis {
   /// a: (lm of the atomic basis) packs; b: ((l_out + 1)²) packs, set.
   template <Number T>
   void forward(int species, int tile, const Pack<T>* a, Pack<T>* b) const {
-    const Pack<R>* w = coefficients_.data() + index(species, tile);
-    const Term* term = terms_.data();
-    for (const Component& component : components_) {
-      Pack<T> one, two, three, four;
-      for (int k = 0; k < component.count[0]; ++k, ++w, ++term) one = fma(*w, a[term->a], one);
-      for (int k = 0; k < component.count[1]; ++k, ++w, ++term)
-        two = fma(*w * a[term->a], a[term->b], two);
-      for (int k = 0; k < component.count[2]; ++k, ++w, ++term)
-        three = fma(*w * a[term->a], a[term->b] * a[term->c], three);
-      for (int k = 0; k < component.count[3]; ++k, ++w, ++term)
-        four = fma(*w * a[term->a] * a[term->b], a[term->c] * a[term->d], four);
-      *b++ = (one + two) + (three + four);
-    }
+    constexpr int atom = 0;
+    forward_atoms<1, T>(species, tile, &atom, a, b);
+  }
+  /// The same for a list of atoms of one species: a and b are a tile's [atom][lm].
+  template <Number T>
+  void forward(int species, int tile, const std::vector<int>& atoms, const Pack<T>* a,
+               Pack<T>* b) const {
+    each_block<T>(
+        atoms, [&]<int n>(const int* block) { forward_atoms<n, T>(species, tile, block, a, b); });
   }
 
   /// a_bar: set. gradient: added to, or null.
   template <Number T>
   void backward(int species, int tile, const Pack<T>* a, const Pack<T>* b_bar, Pack<T>* a_bar,
                 Gradient<T>* gradient) const {
-    const Pack<R>* w = coefficients_.data() + index(species, tile);
-    Pack<T>* w_bar =
-        gradient == nullptr ? nullptr : gradient->coefficients.data() + index(species, tile);
-    for (int k = 0; k < table(0).basis_size(); ++k) a_bar[k] = Pack<T>();
-    const Term* term = terms_.data();
-    const auto add = [&](Pack<T> product) {
-      if (w_bar != nullptr) *w_bar++ += product;
-    };
-    for (const Component& component : components_) {
-      const Pack<T> bar = *b_bar++;
-      for (int k = 0; k < component.count[0]; ++k, ++w, ++term) {
-        a_bar[term->a] = fma(*w, bar, a_bar[term->a]);
-        if (w_bar != nullptr) add(bar * a[term->a]);
-      }
-      for (int k = 0; k < component.count[1]; ++k, ++w, ++term) {
-        const Pack<T> x = a[term->a], y = a[term->b], t = *w * bar;
-        a_bar[term->a] = fma(t, y, a_bar[term->a]);
-        a_bar[term->b] = fma(t, x, a_bar[term->b]);
-        if (w_bar != nullptr) add(bar * x * y);
-      }
-      for (int k = 0; k < component.count[2]; ++k, ++w, ++term) {
-        const Pack<T> x = a[term->a], y = a[term->b], z = a[term->c], t = *w * bar;
-        const Pack<T> yz = y * z, tx = t * x;
-        a_bar[term->a] = fma(t, yz, a_bar[term->a]);
-        a_bar[term->b] = fma(tx, z, a_bar[term->b]);
-        a_bar[term->c] = fma(tx, y, a_bar[term->c]);
-        if (w_bar != nullptr) add(bar * x * yz);
-      }
-      for (int k = 0; k < component.count[3]; ++k, ++w, ++term) {
-        const Pack<T> x = a[term->a], y = a[term->b], z = a[term->c], u = a[term->d], t = *w * bar;
-        const Pack<T> xy = x * y, zu = z * u, txy = t * xy, tzu = t * zu;
-        a_bar[term->a] = fma(tzu, y, a_bar[term->a]);
-        a_bar[term->b] = fma(tzu, x, a_bar[term->b]);
-        a_bar[term->c] = fma(txy, u, a_bar[term->c]);
-        a_bar[term->d] = fma(txy, z, a_bar[term->d]);
-        if (w_bar != nullptr) add(bar * xy * zu);
-      }
-    }
+    constexpr int atom = 0;
+    if (gradient == nullptr)
+      backward_atoms<1, false, T>(species, tile, &atom, a, b_bar, a_bar, nullptr);
+    else
+      backward_atoms<1, true, T>(species, tile, &atom, a, b_bar, a_bar, gradient);
+  }
+  /// The same, without gradient, for a list of atoms of one species.
+  template <Number T>
+  void backward(int species, int tile, const std::vector<int>& atoms, const Pack<T>* a,
+                const Pack<T>* b_bar, Pack<T>* a_bar) const {
+    each_block<T>(atoms, [&]<int n>(const int* block) {
+      backward_atoms<n, false, T>(species, tile, block, a, b_bar, a_bar, nullptr);
+    });
   }
 
   template <Number T>
@@ -159,18 +133,130 @@ class ProductBasis {
   }
 
  private:
-  struct Term {
-    int a, b, c, d;
+  // Atoms at a time: enough to hide latencies, few enough for the registers.
+  template <Number T, class F>
+  static void each_block(const std::vector<int>& atoms, F&& f) {
+    constexpr std::size_t block = is_dual_v<T> ? 2 : 4;
+    std::size_t i = 0;
+    for (; i + block <= atoms.size(); i += block)
+      f.template operator()<static_cast<int>(block)>(atoms.data() + i);
+    for (; i < atoms.size(); ++i) f.template operator()<1>(atoms.data() + i);
+  }
+
+  static constexpr int max_basis = 36;  // l = 5
+  // The atomic basis of a block of atoms side by side: one address reaches all.
+  template <Number T, int n>
+  struct Local {
+    alignas(64) std::byte storage[static_cast<std::size_t>(max_basis * n) * sizeof(Pack<T>)];
+    LEYDEN_ALWAYS_INLINE Pack<T>* operator[](int k) {
+      return reinterpret_cast<Pack<T>*>(storage) + k * n;
+    }
   };
-  // Monomials of one (L, M), by degree, starting at `first` in terms_ and in the coefficients.
-  struct Component {
-    int first;
-    int count[4];
-  };
+  template <Number T, int n>
+  void load(const int* atoms, const Pack<T>* all, Local<T, n>& a) const {
+    const int size = table(0).basis_size();
+    for (int i = 0; i < n; ++i) {
+      const Pack<T>* from = all + static_cast<std::ptrdiff_t>(atoms[i]) * size;
+      for (int k = 0; k < size; ++k) ::new (static_cast<void*>(a[k] + i)) Pack<T>(from[k]);
+    }
+  }
+
+  template <int n, Number T>
+  void forward_atoms(int species, int tile, const int* atoms, const Pack<T>* a_all,
+                     Pack<T>* b_all) const {
+    const Pack<R>* w = coefficients_.data() + index(species, tile);
+    const int* factor = program_.factors();
+    const ProductProgram::Run* run = program_.runs();
+    Local<T, n> a;
+    load(atoms, a_all, a);
+    Pack<T>* b[n];
+    for (int i = 0; i < n; ++i)
+      b[i] = b_all + static_cast<std::ptrdiff_t>(atoms[i]) * (l_out_ + 1) * (l_out_ + 1);
+    for (const ProductProgram::Component& component : program_.components()) {
+      Registers<Pack<T>, n> sum;
+      for (int k = 0; k < component.linear; ++k, ++w, ++factor)
+        unroll<n>([&](auto i) { sum[i] = fma(*w, a[*factor][i], sum[i]); });
+      for (int r = 0; r < component.runs; ++r, ++run) {
+        Registers<Pack<T>, n> inner;
+        if (run->square) {
+          unroll<n>([&](auto i) { inner[i] = Pack<T>(*w); });
+          ++w;
+        }
+        for (int k = 0; k < run->cubic; ++k, ++w, ++factor)
+          unroll<n>([&](auto i) { inner[i] = fma(*w, a[*factor][i], inner[i]); });
+        for (int k = 0; k < run->quartic; ++k, ++w, factor += 2)
+          unroll<n>(
+              [&](auto i) { inner[i] = fma(*w * a[factor[0]][i], a[factor[1]][i], inner[i]); });
+        unroll<n>([&](auto i) { sum[i] = fma(a[run->a][i] * a[run->b][i], inner[i], sum[i]); });
+      }
+      unroll<n>([&](auto i) { *b[i]++ = sum[i]; });
+    }
+  }
+
+  template <int n, bool weights, Number T>
+  void backward_atoms(int species, int tile, const int* atoms, const Pack<T>* a_all,
+                      const Pack<T>* b_bar_all, Pack<T>* a_bar_all, Gradient<T>* gradient) const {
+    static_assert(n == 1 || !weights);
+    const Pack<R>* w = coefficients_.data() + index(species, tile);
+    [[maybe_unused]] Pack<T>* w_bar =
+        weights ? gradient->coefficients.data() + index(species, tile) : nullptr;
+    const int* factor = program_.factors();
+    const ProductProgram::Run* run = program_.runs();
+    Local<T, n> a, a_bar;
+    load(atoms, a_all, a);
+    for (int k = 0; k < table(0).basis_size(); ++k)
+      for (int i = 0; i < n; ++i) ::new (static_cast<void*>(a_bar[k] + i)) Pack<T>();
+    const Pack<T>* b_bar[n];
+    for (int i = 0; i < n; ++i)
+      b_bar[i] = b_bar_all + static_cast<std::ptrdiff_t>(atoms[i]) * (l_out_ + 1) * (l_out_ + 1);
+    const auto add = [](Pack<T>& to, auto x, Pack<T> y) { to = fma(x, y, to); };
+    for (const ProductProgram::Component& component : program_.components()) {
+      Registers<Pack<T>, n> bar;
+      unroll<n>([&](auto i) { bar[i] = *b_bar[i]++; });
+      for (int k = 0; k < component.linear; ++k, ++w, ++factor) {
+        if constexpr (weights) add(*w_bar++, bar[0], a[*factor][0]);
+        unroll<n>([&](auto i) { add(a_bar[*factor][i], *w, bar[i]); });
+      }
+      for (int r = 0; r < component.runs; ++r, ++run) {
+        Registers<Pack<T>, n> inner, pair_bar;  // pair_bar: B̄ A[a] A[b]
+        unroll<n>([&](auto i) { pair_bar[i] = a[run->a][i] * a[run->b][i] * bar[i]; });
+        if (run->square) {
+          unroll<n>([&](auto i) { inner[i] = Pack<T>(*w); });
+          ++w;
+          if constexpr (weights) *w_bar++ += pair_bar[0];
+        }
+        for (int k = 0; k < run->cubic; ++k, ++w, ++factor) {
+          if constexpr (weights) add(*w_bar++, pair_bar[0], a[*factor][0]);
+          unroll<n>([&](auto i) {
+            inner[i] = fma(*w, a[*factor][i], inner[i]);
+            add(a_bar[*factor][i], *w, pair_bar[i]);
+          });
+        }
+        for (int k = 0; k < run->quartic; ++k, ++w, factor += 2) {
+          if constexpr (weights) add(*w_bar++, pair_bar[0] * a[factor[0]][0], a[factor[1]][0]);
+          unroll<n>([&](auto i) {
+            const Pack<T> c = a[factor[0]][i], d = a[factor[1]][i], t = *w * pair_bar[i];
+            inner[i] = fma(*w * c, d, inner[i]);
+            add(a_bar[factor[0]][i], t, d);
+            add(a_bar[factor[1]][i], t, c);
+          });
+        }
+        unroll<n>([&](auto i) {
+          const Pack<T> t = inner[i] * bar[i];
+          add(a_bar[run->a][i], t, a[run->b][i]);
+          add(a_bar[run->b][i], t, a[run->a][i]);
+        });
+      }
+    }
+    for (int i = 0; i < n; ++i) {
+      Pack<T>* out = a_bar_all + static_cast<std::ptrdiff_t>(atoms[i]) * table(0).basis_size();
+      for (int k = 0; k < table(0).basis_size(); ++k) out[k] = a_bar[k][i];
+    }
+  }
 
   const SymmetricContraction& table(int l) const { return (*tables_)[static_cast<std::size_t>(l)]; }
   std::size_t index(int species, int tile) const {
-    return static_cast<std::size_t>((species * tiles_ + tile) * count_);
+    return static_cast<std::size_t>((species * tiles_ + tile) * program_.size());
   }
   template <class T>
   T* weight(T* slice, int species, int paths, int path) const {
@@ -184,16 +270,16 @@ class ProductBasis {
       for (int m = 0; m <= 2 * l; ++m, ++component)
         for (const auto& entry : table(l).entries(m))
           f(slice + static_cast<std::size_t>(entry.nu - 1), table(l).paths(entry.nu), entry.path,
-            components_[component].first + entry.monomial, entry.value);
+            place_[static_cast<std::size_t>(first_[component] + entry.monomial)], entry.value);
       slice += static_cast<std::size_t>(table(l).correlation());
     }
   }
 
   std::shared_ptr<const std::vector<SymmetricContraction>> tables_;
-  int channels_ = 0, species_ = 0, tiles_ = 0, l_out_ = 0, count_ = 0;
-  std::vector<Term> terms_;
-  std::vector<Component> components_;
-  std::vector<Slice> slices_;  // [L][ν]
+  int channels_ = 0, species_ = 0, tiles_ = 0, l_out_ = 0;
+  ProductProgram program_;
+  std::vector<int> place_, first_;  // of coefficients: per monomial, components one after another
+  std::vector<Slice> slices_;       // [L][ν]
   Buffer<Pack<R>> coefficients_;
 };
 

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <leyden/core/pack.hpp>
+#include <leyden/core/unroll.hpp>
+#include <leyden/equivariant/registers.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <new>
 #include <span>
 
 /// Linear maps between channels, the only place where channels mix.
@@ -42,42 +45,63 @@ LEYDEN_ALWAYS_INLINE Pack<Dual<R>> broadcast_lane(const Pack<Dual<R>>* p, int la
 // Sums that fit the register file, with room for the factors.
 inline constexpr int mix_registers = vector_registers * 3 / 4;
 
+// Inputs that go through all outputs while their copy is in cache.
+inline constexpr int mix_depth = 128;
+
+/// Sums of a block of rows, whose inputs were copied to x, [row][tile of mix_depth], for `tiles`
+/// output tiles.
 template <int rows, int tiles, class T, class R>
-LEYDEN_ALWAYS_INLINE void mix_block(std::size_t first, const RowsView<const Pack<T>>& x, int n_in,
-                                    const Pack<R>* w, int w_stride, const RowsView<Pack<T>>& y,
-                                    int tile, bool accumulate) {
+LEYDEN_ALWAYS_INLINE void mix_tiles(const Pack<T>* x, int n_in, const Pack<R>* w, int w_stride,
+                                    Pack<T>* const* y, std::size_t tile_stride, int tile,
+                                    bool accumulate) {
   constexpr int lanes = Pack<T>::lanes;
-  Pack<T> sum[rows][tiles];
-  const Pack<T>* from[rows];
-  for (int r = 0; r < rows; ++r) from[r] = x.row(first + static_cast<std::size_t>(r));
+  constexpr int row = mix_depth / lanes;
+  Registers<Pack<T>, rows * tiles> sum;
   const std::ptrdiff_t next_tile = w_stride;
   const Pack<R>* weight = w + tile * next_tile;
-  for (int c = 0; c < n_in; c += lanes) {
-    const std::size_t at = static_cast<std::size_t>(c / lanes) * x.tile_stride;
+  for (int c = 0; c < n_in; c += lanes, ++x) {
     const int in_tile = std::min(lanes, n_in - c);
     for (int lane = 0; lane < in_tile; ++lane, ++weight)
-      for (int r = 0; r < rows; ++r) {
-        const Pack<T> b = broadcast_lane(from[r] + at, lane);
-        for (int t = 0; t < tiles; ++t) sum[r][t] = fma(weight[t * next_tile], b, sum[r][t]);
-      }
+      unroll<rows>([&](auto r) {
+        const Pack<T> b = broadcast_lane(x + r * row, lane);
+        unroll<tiles>([&](auto t) {
+          sum[r * tiles + t] = fma(weight[t * next_tile], b, sum[r * tiles + t]);
+        });
+      });
   }
-  for (int r = 0; r < rows; ++r) {
-    Pack<T>* to = y.row(first + static_cast<std::size_t>(r));
-    for (int t = 0; t < tiles; ++t) {
-      Pack<T>& target = to[static_cast<std::size_t>(tile + t) * y.tile_stride];
-      target = accumulate ? target + sum[r][t] : sum[r][t];
-    }
-  }
+  unroll<rows>([&](auto r) {
+    unroll<tiles>([&](auto t) {
+      Pack<T>& target = y[r][static_cast<std::size_t>(tile + t) * tile_stride];
+      target = accumulate ? target + sum[r * tiles + t] : sum[r * tiles + t];
+    });
+  });
 }
 
-template <int tiles, class T, class R>
-void mix_tiles(std::size_t rows, const RowsView<const Pack<T>>& x, int n_in, const Pack<R>* w,
-               int w_stride, const RowsView<Pack<T>>& y, int tile, bool accumulate) {
-  constexpr int block = std::max(1, mix_registers / (tiles * (is_dual_v<T> ? 2 : 1)));
-  std::size_t r = 0;
-  for (; r + block <= rows; r += block)
-    mix_block<block, tiles>(r, x, n_in, w, w_stride, y, tile, accumulate);
-  for (; r < rows; ++r) mix_block<1, tiles>(r, x, n_in, w, w_stride, y, tile, accumulate);
+template <int rows, class T, class R>
+void mix_rows(std::size_t first, const RowsView<const Pack<T>>& x, int n_in, const Pack<R>* w,
+              int w_stride, int out_tiles, const RowsView<Pack<T>>& y, bool accumulate) {
+  constexpr int lanes = Pack<T>::lanes;
+  Pack<T>* to[rows];
+  for (int r = 0; r < rows; ++r) to[r] = y.row(first + static_cast<std::size_t>(r));
+  alignas(64) std::byte storage[static_cast<std::size_t>(rows * mix_depth) * sizeof(T)];
+  Pack<T>* copy = reinterpret_cast<Pack<T>*>(storage);
+  for (int c = 0; c < n_in; c += mix_depth) {
+    const int depth = std::min(mix_depth, n_in - c);
+    const int in_tiles = pack_count<T>(depth);
+    for (int r = 0; r < rows; ++r) {
+      const Pack<T>* from = x.row(first + static_cast<std::size_t>(r));
+      for (int t = 0; t < in_tiles; ++t)
+        ::new (static_cast<void*>(copy + r * (mix_depth / lanes) + t))
+            Pack<T>(from[static_cast<std::size_t>(c / lanes + t) * x.tile_stride]);
+    }
+    int tile = 0;
+    for (; tile + 2 <= out_tiles; tile += 2)
+      mix_tiles<rows, 2>(copy, depth, w + c, w_stride, to, y.tile_stride, tile,
+                         accumulate || c > 0);
+    for (; tile < out_tiles; ++tile)
+      mix_tiles<rows, 1>(copy, depth, w + c, w_stride, to, y.tile_stride, tile,
+                         accumulate || c > 0);
+  }
 }
 
 template <int ins, int tiles, class T>
@@ -109,15 +133,14 @@ LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<co
 template <class T>
 void mix(std::size_t rows, RowsView<const Pack<T>> x, int n_in, const Pack<RealOf<T>>* w,
          int w_stride, int out_tiles, RowsView<Pack<T>> y, bool accumulate) {
-  constexpr int widest = is_dual_v<T> ? 2 : 4;
-  int tile = 0;
-  if constexpr (widest == 4)
-    for (; tile + 4 <= out_tiles; tile += 4)
-      detail::mix_tiles<4>(rows, x, n_in, w, w_stride, y, tile, accumulate);
-  for (; tile + 2 <= out_tiles; tile += 2)
-    detail::mix_tiles<2>(rows, x, n_in, w, w_stride, y, tile, accumulate);
-  for (; tile < out_tiles; ++tile)
-    detail::mix_tiles<1>(rows, x, n_in, w, w_stride, y, tile, accumulate);
+  constexpr int block = detail::mix_registers / (is_dual_v<T> ? 4 : 2);
+  std::size_t r = 0;
+  for (; r + block <= rows; r += block)
+    detail::mix_rows<block>(r, x, n_in, w, w_stride, out_tiles, y, accumulate);
+  constexpr int small = block > 4 ? 4 : 2;
+  for (; r + small <= rows; r += small)
+    detail::mix_rows<small>(r, x, n_in, w, w_stride, out_tiles, y, accumulate);
+  for (; r < rows; ++r) detail::mix_rows<1>(r, x, n_in, w, w_stride, out_tiles, y, accumulate);
 }
 
 /// W̄[c] += Σ_r x_r[c] ȳ_r, same layout as W.

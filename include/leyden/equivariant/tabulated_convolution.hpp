@@ -4,6 +4,7 @@
 #include <leyden/equivariant/convolution.hpp>
 #include <leyden/equivariant/lane_sums.hpp>
 #include <leyden/equivariant/radial_table.hpp>
+#include <leyden/equivariant/registers.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -59,8 +60,8 @@ struct TabulatedConvolution {
       const std::ptrdiff_t sender = static_cast<std::ptrdiff_t>(edges.sender[e]) * lm_in;
       const T* y = edges.harmonics + static_cast<std::ptrdiff_t>(e) * lm_edge;
       const T u = edges.u[e];
-      Pack<T> dy[lm_edge];  // the first: of the distance
-      Pack<T> dh[lm_in];
+      Registers<Pack<T>, lm_edge> dy;  // the first: of the distance
+      Registers<Pack<T>, lm_in> dh;
       unroll<path_count>([&](auto p) {
         constexpr auto path = paths[p];
         constexpr int d1 = 2 * path.l1 + 1, d2 = 2 * path.l2 + 1;
@@ -84,10 +85,9 @@ struct TabulatedConvolution {
         });
         dy[0] = fma(slope, dr, dy[0]);
       });
-      if constexpr (!ones)
-        for (int m = 0; m < lm_in; ++m) h_bar[sender + m] += dh[m];
+      if constexpr (!ones) unroll<lm_in>([&](auto m) { h_bar[sender + m] += dh[m]; });
       dy[0] = dy[0] * Pack<R>(slope_factor);
-      add_lane_sums<lm_edge>(dy, edge_bar + static_cast<std::ptrdiff_t>(e) * lm_edge);
+      add_lane_sums<lm_edge>(dy.data(), edge_bar + static_cast<std::ptrdiff_t>(e) * lm_edge);
     }
   }
 
@@ -99,7 +99,7 @@ struct TabulatedConvolution {
     using Table = RadialTable<R>;
     constexpr int base = offsets.uncoupled[begin];
     if constexpr (begin < end) {
-      Pack<T> sum[offsets.uncoupled[end] - base];
+      Registers<Pack<T>, offsets.uncoupled[end] - base> sum;
       for (int e = 0; e < edges.count; ++e) {
         const Pack<R>* c =
             table + static_cast<std::ptrdiff_t>(edges.row[e]) * (path_count * Table::terms);
@@ -121,7 +121,7 @@ struct TabulatedConvolution {
           });
         });
       }
-      unroll<end - begin>([&](auto q) { couple<begin + q, base>(sum, out); });
+      unroll<end - begin>([&](auto q) { couple<begin + q, base>(sum.data(), out); });
     }
   }
 
@@ -149,13 +149,13 @@ struct TabulatedConvolution {
     constexpr auto path = paths[p];
     constexpr int d2 = 2 * path.l2 + 1, d3 = 2 * path.l3 + 1;
     constexpr double factor = detail::constexpr_sqrt(d3);
-    Pack<T> sum[d3];
+    Registers<Pack<T>, d3> sum;
     unroll<static_cast<int>(wigner_3j_terms<path.l1, path.l2, path.l3>.size())>([&](auto i) {
       constexpr auto term = wigner_3j_terms<path.l1, path.l2, path.l3>[i];
       sum[term.m3] = fma(Pack<R>(static_cast<R>(term.value * factor)),
                          u[offsets.uncoupled[p] - base + term.m1 * d2 + term.m2], sum[term.m3]);
     });
-    for (int m = 0; m < d3; ++m) out[offsets.output[p] + m] = sum[m];
+    unroll<d3>([&](auto m) { out[offsets.output[p] + m] = sum[m]; });
   }
   template <int p, Number T>
   static LEYDEN_ALWAYS_INLINE void uncouple(const Pack<T>* out_bar, Pack<T>* g) {
@@ -163,14 +163,14 @@ struct TabulatedConvolution {
     constexpr auto path = paths[p];
     constexpr int d1 = 2 * path.l1 + 1, d2 = 2 * path.l2 + 1, d3 = 2 * path.l3 + 1;
     constexpr double factor = detail::constexpr_sqrt(d3);
-    Pack<T> sum[d1 * d2];
+    Registers<Pack<T>, d1 * d2> sum;
     unroll<static_cast<int>(wigner_3j_terms<path.l1, path.l2, path.l3>.size())>([&](auto i) {
       constexpr auto term = wigner_3j_terms<path.l1, path.l2, path.l3>[i];
       Pack<T>& s = sum[term.m1 * d2 + term.m2];
       s = fma(Pack<R>(static_cast<R>(term.value * factor)), out_bar[offsets.output[p] + term.m3],
               s);
     });
-    for (int m = 0; m < d1 * d2; ++m) g[offsets.uncoupled[p] + m] = sum[m];
+    unroll<d1 * d2>([&](auto m) { g[offsets.uncoupled[p] + m] = sum[m]; });
   }
 };
 
