@@ -321,6 +321,8 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
   ewald.feature_width = 2.0;  // the widest that a model here looks at
   ParticleMeshOptions mesh;
   mesh.accuracy = 1e-3;  // of the sum; derivatives are exact for any mesh
+  mesh.splitting = MeshSplitting::prolate;
+  mesh.cutoff = 11.0;
   mesh.background = Background::uniform;
   mesh.feature_width = 2.0;
   for (const char* boundary : {"molecule", "slab", "bulk"}) {
