@@ -103,8 +103,6 @@
 #include <leyden/electrostatics/reference_moments.hpp>
 #include <leyden/electrostatics/reference_pairs.hpp>
 #include <leyden/electrostatics/short_range.hpp>
-#include <leyden/electrostatics/short_range_features.hpp>
-#include <leyden/electrostatics/short_range_kernels.hpp>
 #include <leyden/electrostatics/short_range_neighbors.hpp>
 #include <leyden/electrostatics/short_range_radial.hpp>
 #include <leyden/electrostatics/splitting.hpp>

@@ -196,7 +196,7 @@ class MeshWaves {
           }
         }
       }
-      out.energy += widen<W>(sum_lanes(energy));
+      out.energy += to_wide<W>(sum_lanes(energy));
       if constexpr (with_strain) {
         T sx[3], sy[3];
         for (int t = 0; t < 3; ++t) {
@@ -212,7 +212,7 @@ class MeshWaves {
               s += sy[0] *
                    static_cast<R>(g.axes[axis].variance[static_cast<std::size_t>(index[axis])]) *
                    g.reciprocal[axis][c] * g.reciprocal[axis][d];
-            out.strain(c, d) += widen<W>(s);
+            out.strain(c, d) += to_wide<W>(s);
           }
       }
     }

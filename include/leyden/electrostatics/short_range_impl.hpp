@@ -3,7 +3,7 @@
 
 #include <leyden/core/error.hpp>
 #include <leyden/electrostatics/short_range.hpp>
-#include <leyden/electrostatics/short_range_kernels.hpp>
+#include <leyden/electrostatics/short_range_kernels_impl.hpp>
 
 #include <algorithm>
 #include <array>
@@ -289,4 +289,4 @@ void ShortRange::assemble(const Plan<T>& plan,
 
 }  // namespace leyden::inline LEYDEN_ABI
 
-#include <leyden/electrostatics/short_range_features.hpp>
+#include <leyden/electrostatics/short_range_features_impl.hpp>

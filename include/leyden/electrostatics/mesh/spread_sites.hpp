@@ -19,7 +19,7 @@ template <Number T>
 using WideOf = std::conditional_t<is_dual_v<T>, Dual<double>, double>;
 
 template <Number W, Number T>
-W widen(T x) {
+W to_wide(T x) {
   if constexpr (is_dual_v<T>)
     return W(static_cast<double>(x.value), static_cast<double>(x.tangent));
   else
@@ -70,12 +70,12 @@ void place_sites(std::span<const Vector3<T>> positions, const Matrix3<T>& invers
     lowest[d] = periodic[axis] ? -((order - 1) / 2) : std::numeric_limits<int>::max();
     highest[d] = std::numeric_limits<int>::min();
     for (int c = 0; c < 3; ++c)
-      to_mesh(c, d) = widen<W>(inverse_cell(c, d)) * static_cast<double>(size[axis]);
+      to_mesh(c, d) = to_wide<W>(inverse_cell(c, d)) * static_cast<double>(size[axis]);
   }
   const double half = 0.5 * order;
   const auto coordinate = [&](std::size_t i, int d) {
     W u(0.0);
-    for (int c = 0; c < 3; ++c) u += widen<W>(positions[i][c]) * to_mesh(c, d);
+    for (int c = 0; c < 3; ++c) u += to_wide<W>(positions[i][c]) * to_mesh(c, d);
     const double length = size[static_cast<std::size_t>(d)];
     if (periodic[static_cast<std::size_t>(d)]) {
       u -= W(length * std::floor(value_of(u) / length));

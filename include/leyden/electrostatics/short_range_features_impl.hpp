@@ -2,7 +2,7 @@
 #pragma once
 
 #include <leyden/electrostatics/short_range.hpp>
-#include <leyden/electrostatics/short_range_kernels.hpp>
+#include <leyden/electrostatics/short_range_kernels_impl.hpp>
 
 #include <algorithm>
 
