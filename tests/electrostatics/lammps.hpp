@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 // Runs LAMMPS, when it is installed, on charges and dipoles: an outside oracle. Its units are those
 // of 1/r (lj), so that no constant enters; its erfc is good to 1.5e-7.
 namespace lammps {
@@ -41,10 +43,10 @@ inline bool installed() { return std::system("command -v lmp >/dev/null 2>&1") =
 inline bool run(const System& system, const std::string& kspace, const std::string& extra,
                 double cutoff, Result& result) {
   namespace fs = std::filesystem;
+  // A name of its own for every process and run.
   static int count = 0;
-  const fs::path folder =
-      fs::temp_directory_path() /
-      ("leyden_lammps_" + std::to_string(std::rand()) + "_" + std::to_string(++count));
+  const fs::path folder = fs::temp_directory_path() / ("leyden_lammps_" + std::to_string(getpid()) +
+                                                       "_" + std::to_string(++count));
   fs::create_directories(folder);
   const std::size_t n = system.positions.size();
   const bool dipoles = !system.dipoles.empty();

@@ -251,7 +251,14 @@ void Ewald::assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<
   std::vector<R>& waves = plan.matrix;
   waves.resize(n * n * size * size);
   detail::assemble_reciprocal(plan.waves, std::span<R>(waves));
-  for (std::size_t i = 0; i < waves.size(); ++i) matrix[i] += waves[i];
+  // Pairs are summed from both sides: their mean is symmetric to the last digit.
+  const std::size_t m = n * size;
+  for (std::size_t i = 0; i < m; ++i)
+    for (std::size_t j = 0; j <= i; ++j) {
+      const R mean = (matrix[i * m + j] + matrix[j * m + i]) * R(0.5);
+      matrix[i * m + j] = mean + waves[i * m + j];
+      matrix[j * m + i] = mean + waves[j * m + i];
+    }
   if (!plan.bulk) return;
   const double scale = units::coulomb / static_cast<double>(value_of(plan.volume));
   const double neutralising = plan.short_range->splitting().neutralising();
