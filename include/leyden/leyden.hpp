@@ -104,6 +104,7 @@
 #include <leyden/electrostatics/reference_pairs.hpp>
 #include <leyden/electrostatics/short_range.hpp>
 #include <leyden/electrostatics/short_range_neighbors.hpp>
+#include <leyden/electrostatics/short_range_plan.hpp>
 #include <leyden/electrostatics/short_range_radial.hpp>
 #include <leyden/electrostatics/splitting.hpp>
 #include <leyden/electrostatics/tuning.hpp>

@@ -4,7 +4,8 @@
 #include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/unroll.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
-#include <leyden/electrostatics/short_range.hpp>
+#include <leyden/electrostatics/multipoles.hpp>
+#include <leyden/electrostatics/short_range_plan.hpp>
 
 #include <array>
 
@@ -38,7 +39,7 @@ void cartesian_multipoles(std::span<const T> p, int l_max, int l, int n, std::ve
 }
 
 template <int L, int Vectors, Number T>
-void fill_records(const ShortRange::Plan<T>& plan) {
+void fill_records(const ShortRangePlan<T>& plan) {
   using R = RealOf<T>;
   constexpr int stride = record_stride(L, Vectors), size = cartesian_size(L);
   const auto images = static_cast<std::size_t>(plan.neighbors.n_images());
@@ -60,7 +61,7 @@ void fill_records(const ShortRange::Plan<T>& plan) {
 }
 
 template <int Stride, Number T>
-LEYDEN_ALWAYS_INLINE void load_record(const ShortRange::Plan<T>& plan, const int* index,
+LEYDEN_ALWAYS_INLINE void load_record(const ShortRangePlan<T>& plan, const int* index,
                                       Pack<T>* out) {
   using R = RealOf<T>;
   unroll<Stride / 4>([&](auto group) __attribute__((always_inline)) {
@@ -79,7 +80,7 @@ LEYDEN_ALWAYS_INLINE void load_record(const ShortRange::Plan<T>& plan, const int
 
 // A number of a record in all lanes.
 template <int Stride, Number T>
-LEYDEN_ALWAYS_INLINE Pack<T> uniform_record(const ShortRange::Plan<T>& plan, int image, int c) {
+LEYDEN_ALWAYS_INLINE Pack<T> uniform_record(const ShortRangePlan<T>& plan, int image, int c) {
   const auto at = static_cast<std::size_t>(image) * Stride + static_cast<std::size_t>(c);
   if constexpr (is_dual_v<T>) {
     return Pack<T>(T(plan.records[at], plan.record_tangents[at]));
@@ -108,9 +109,8 @@ LEYDEN_ALWAYS_INLINE Pack<T> squared_length(const Pack<T>* r) {
 // Visits rows and, in them, packs of neighbours: begin(row, image), then
 // visit(run, index, lanes in use (all: lanes), r, record), end(row).
 template <int L, int Vectors, Number T, class Begin, class Visit, class End>
-LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRange::Plan<T>& plan,
-                                                 const Begin& begin, const Visit& visit,
-                                                 const End& end) {
+LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRangePlan<T>& plan, const Begin& begin,
+                                                 const Visit& visit, const End& end) {
   constexpr int stride = record_stride(L, Vectors), lanes = Pack<T>::lanes;
   const int* index = plan.neighbors.index();
   for (int row = 0; row < plan.neighbors.n_rows(); ++row) {
@@ -139,7 +139,7 @@ LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRange::Plan<T>& plan
 }
 
 template <int First, int Last, Number T>
-LEYDEN_ALWAYS_INLINE void cut_radial(const ShortRange::Plan<T>& plan,
+LEYDEN_ALWAYS_INLINE void cut_radial(const ShortRangePlan<T>& plan,
                                      const RadialTable<RealOf<T>>& table, int orders, double cutoff,
                                      Pack<T> r2, Pack<T>* b) {
   using R = RealOf<T>;
@@ -172,7 +172,7 @@ struct RadialTables {
 // plan.sums. Radial functions are read from plan.radial when they are `kept`, otherwise written
 // there when `keep` says so.
 template <int L, bool Kept, Number T>
-void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+void short_range_potential(const ShortRangePlan<T>& plan, double cutoff, int orders,
                            RadialTables<RealOf<T>> tables, bool keep) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 1, lanes = Pack<T>::lanes;
   fill_records<L, 1, T>(plan);
@@ -207,7 +207,7 @@ void short_range_potential(const ShortRange::Plan<T>& plan, double cutoff, int o
 
 // Adds plan.sums of degree `degree` to coefficients of l_max.
 template <Number T>
-void add_sums(const ShortRange::Plan<T>& plan, int degree, int l_max, std::span<T> v) {
+void add_sums(const ShortRangePlan<T>& plan, int degree, int l_max, std::span<T> v) {
   const int from = cartesian_size(degree), size = multipole_size(l_max);
   for (int i = 0; i < plan.n_atoms; ++i) {
     const T* sums = plan.sums.data() + i * from;
@@ -227,7 +227,7 @@ void add_half_strain(const Pack<T>* strain, T factor, GeometryGradient<T>& gradi
 // is the table of a at the receiver and b at the sender, backward that of b at the receiver and a
 // at the sender.
 template <int L, bool Symmetric, Number T>
-void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+void short_range_gradient(const ShortRangePlan<T>& plan, double cutoff, int orders,
                           RadialTables<RealOf<T>> forward, RadialTables<RealOf<T>> backward,
                           T factor, GeometryGradient<T>& gradient) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
@@ -281,7 +281,7 @@ void short_range_gradient(const ShortRange::Plan<T>& plan, double cutoff, int or
 
 // ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
 template <int L, Number T>
-T short_range_energy(const ShortRange::Plan<T>& plan, double cutoff, int orders,
+T short_range_energy(const ShortRangePlan<T>& plan, double cutoff, int orders,
                      RadialTables<RealOf<T>> table, T factor, GeometryGradient<T>& gradient) {
   using R = RealOf<T>;
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
