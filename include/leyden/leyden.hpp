@@ -138,8 +138,12 @@
 #include <leyden/observables/maps.hpp>
 #include <leyden/observables/response.hpp>
 #include <leyden/potential.hpp>
+#include <leyden/scf/aggregates.hpp>
 #include <leyden/scf/anderson.hpp>
 #include <leyden/scf/atom_boxes.hpp>
+#include <leyden/scf/charge_inverse.hpp>
+#include <leyden/scf/charge_patches.hpp>
+#include <leyden/scf/density_history.hpp>
 #include <leyden/scf/density_solver.hpp>
 #include <leyden/scf/eliminate.hpp>
 #include <leyden/scf/field_operator.hpp>

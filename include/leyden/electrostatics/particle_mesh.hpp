@@ -30,6 +30,8 @@ class ParticleMesh {
  public:
   static constexpr std::string_view name = "particle_mesh";
   static constexpr BoundarySupport boundaries{true, true, true, true};
+  /// assemble() takes an application for every column.
+  static constexpr bool assembles_by_columns = true;
 
   /// @throws ModelError for options outside of their ranges.
   explicit ParticleMesh(ParticleMeshOptions options = {});

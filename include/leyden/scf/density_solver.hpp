@@ -3,6 +3,7 @@
 
 #include <leyden/core/error.hpp>
 #include <leyden/scf/anderson.hpp>
+#include <leyden/scf/density_history.hpp>
 #include <leyden/scf/linear_response.hpp>
 
 #include <cmath>
@@ -29,7 +30,7 @@ struct DensityMemory {
   AndersonMemory<R> anderson;
   std::vector<R> f, u, residual, trial, trial_field, step, step_field, gradient, nu, zero;
   std::vector<R> newton_step, newton_field;
-  std::vector<R> previous, before_previous;  // densities of the last calls, for warm starts
+  DensityHistory<R> history;  // of the last calls, for warm starts
 };
 
 /// Finds the self-consistent density of one structure, in real numbers.
@@ -71,6 +72,14 @@ class DensitySolver {
   /// given in the memory. @throws ConvergenceError where options ask for it.
   void solve();
 
+  /// Whether the field of memory.p is known to better than the tolerance, and that field Pp.
+  bool knows_field() const { return recurrence(); }
+  void field_of_charges(std::span<R> f) const {
+    std::copy(m_.own_field.begin(), m_.own_field.end(), f.begin());
+    const std::vector<R>& hardness = m_.coefficients.eta;
+    for (std::size_t i = 0; i < hardness.size(); ++i) f[i] -= hardness[i] * m_.p[i];
+  }
+
   /// Takes the linearisation at memory.p, for response().
   void linearize();
   /// −∂p/∂μ of all atoms at fixed density (n·size): what the law alone does. Responses and maps;
@@ -94,6 +103,8 @@ class DensitySolver {
   }
 
   void start();
+  /// Whether what recurrences carry along is exact enough.
+  bool recurrence() const { return tolerance() > R(1e5) * std::numeric_limits<R>::epsilon(); }
   bool record(R residual, R value);
   R tolerance() const;
   R krylov_goal(R norm) const;

@@ -96,10 +96,9 @@ template <class Law, class S, std::floating_point R>
 void DensitySolver<Law, S, R>::start() {
   const std::size_t n = unknowns();
   m_.own_field.resize(sum_.atoms * sum_.in);
-  if (options_.warm_start && m_.previous.size() == n) {
-    m_.p = m_.previous;
-    if (m_.before_previous.size() == n)
-      for (std::size_t i = 0; i < n; ++i) m_.p[i] = R(2) * m_.previous[i] - m_.before_previous[i];
+  if (options_.warm_start && m_.history.size() == n) {
+    m_.p.resize(n);
+    m_.history.predict(m_.p);
     if (m_.fermi_level.size() != m_.constraints.size())
       m_.fermi_level.assign(m_.constraints.size(), R(0));
   } else {
@@ -112,7 +111,10 @@ void DensitySolver<Law, S, R>::start() {
     }
   }
   detail::set_charges<R>(m_.constraints, sum_.out, m_.p);
-  response_.field(m_.p, m_.own_field);
+  if (std::all_of(m_.p.begin(), m_.p.end(), [](R x) { return x == R(0); }))
+    std::fill(m_.own_field.begin(), m_.own_field.end(), R(0));
+  else
+    response_.field(m_.p, m_.own_field);
 }
 
 template <class Law, class S, std::floating_point R>
@@ -137,13 +139,10 @@ void DensitySolver<Law, S, R>::solve() {
         0.5 * static_cast<double>(detail::dot_product<R>(m_.residual, m_.trial_field));
   }
   out.operator_applications = m_.response.applications;
-  if (out.status == ScfStatus::converged && options_.warm_start) {
-    m_.before_previous.swap(m_.previous);
-    m_.previous = m_.p;
-  } else {
-    m_.previous.clear();
-    m_.before_previous.clear();
-  }
+  if (out.status == ScfStatus::converged && options_.warm_start)
+    m_.history.add(m_.p);
+  else
+    m_.history.clear();
   if (out.status != ScfStatus::converged && options_.throw_on_failure)
     throw ConvergenceError(
         "self-consistent charges: " + std::string(to_string(out.status)) + " after " +
@@ -212,7 +211,8 @@ void DensitySolver<Law, S, R>::minimize() {
         const R norm = detail::euclidean_norm<R>(m_.residual);
         const R goal = krylov_goal(norm);
         const KrylovResult solved =
-            response_.solve(m_.blocks, m_.residual, m_.zero, m_.step, m_.nu, false, goal, options_);
+            response_.solve(m_.blocks, m_.residual, m_.zero, m_.step, m_.nu, false, goal, options_,
+                            Law::quadratic ? R(0.7) * tolerance() : R(0));
         newton = solved.residual <= 0.5 * static_cast<double>(norm);
       }
       if constexpr (Law::quadratic)
@@ -238,7 +238,10 @@ void DensitySolver<Law, S, R>::minimize() {
         for (R& x : m_.step) x *= static_cast<R>(options_.mixing);
       }
     }
-    response_.field(m_.step, m_.step_field);
+    if (newton)
+      response_.solution_field(m_.blocks, m_.residual, m_.step, m_.nu, recurrence(), m_.step_field);
+    else
+      response_.field(m_.step, m_.step_field);
     const R slope = detail::dot_product<R>(m_.gradient, m_.step);
     const R noise = R(1e3) * std::numeric_limits<R>::epsilon() * (R(1) + std::abs(value));
     R t = 1;

@@ -139,11 +139,13 @@ KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R
 }
 
 /// Preconditioned conjugate gradients for a symmetric M that is positive on the space that
-/// `precondition` maps into; the residual is measured after `project` (both take (in, out)). Starts
-/// from x = 0.
+/// `precondition` maps into; the residual is measured after `project`. Starts from x = 0. The
+/// memory's `residual` is what project() leaves of b − Mx, up to the rounding of a recurrence.
+///
+/// @param largest  a residual without larger components is small enough, whatever its norm
 template <std::floating_point R, class Apply, class Precondition, class Project>
 KrylovResult conjugate_gradients(Apply&& apply, Precondition&& precondition, Project&& project,
-                                 std::span<const R> b, std::span<R> x, R tolerance,
+                                 std::span<const R> b, std::span<R> x, R tolerance, R largest,
                                  int max_iterations, KrylovMemory<R>& m) {
   const std::size_t n = b.size();
   KrylovResult result;
@@ -158,7 +160,13 @@ KrylovResult conjugate_gradients(Apply&& apply, Precondition&& precondition, Pro
   while (true) {
     const R norm = detail::euclidean_norm<R>(r);
     result.residual = static_cast<double>(norm);
-    if (!(norm > tolerance)) {
+    const auto small = [&] {
+      if (!(norm <= largest * std::sqrt(static_cast<R>(n)))) return false;
+      for (R value : r)
+        if (!(std::abs(value) <= largest)) return false;
+      return true;
+    };
+    if (!(norm > tolerance) || small()) {
       result.converged = std::isfinite(norm);
       return result;
     }

@@ -15,6 +15,13 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
+namespace detail {
+template <class S>
+inline constexpr bool assembles_by_columns = requires {
+  requires S::assembles_by_columns;
+};
+}  // namespace detail
+
 /// Groups of atoms whose charge is prescribed; each has its own Fermi level.
 struct ChargeConstraints {
   std::vector<int> group;       // (n) index of the constraint, −1: the atom's charge is free
@@ -35,6 +42,10 @@ struct LinearResponseMemory {
   R shift = 0;                     // what M has got along prescribed charges
   Eigen::PartialPivLU<Matrix> lu;  // of M, where M is not symmetric
   TwoLevelInverse<R> inverse;
+  std::size_t inverse_unknowns = 0;  // of the preconditioner; 0: there is none
+  int inverse_uses = 0;              // structures it has served
+  double pace = 0, first_pace = 0;   // iterations per factor e, now and when it was made
+  bool image_known = false;          // Mx of the last solution follows from its residual
   KrylovMemory<R> krylov;
   std::vector<R> columns, rows;        // (groups·n·size): a_g, n_g
   std::vector<R> shifted_columns;      // (groups·n·size): M⁻¹a_g, or ≈
@@ -106,18 +117,38 @@ class LinearResponse {
   }
 
   /// Takes the linearisation at a density. K and the preconditioner are made once per structure
-  /// (until memory.prepared is reset). Returns false when a dense matrix of an energy is not
-  /// positive definite.
+  /// (until memory.prepared is reset); with warm starts the preconditioner of an energy serves
+  /// several. Returns false when a dense matrix of an energy is not positive definite.
   bool factorize(const LawBlocks<R>& blocks, const S& solver,
                  const typename S::template Plan<R>& plan, const Geometry<R>& geometry,
                  std::span<const double> widths, std::span<const double> receiver,
                  const ScfOptions& options);
 
   /// Solves for x (unknowns; its values are not used) and ν (groups) to the absolute residual
-  /// `tolerance` (Krylov; a dense solve is as good as rounding allows).
+  /// `tolerance` (Krylov; a dense solve is as good as rounding allows). Conjugate gradients also
+  /// stop where no component of the residual is above `largest`.
   KrylovResult solve(const LawBlocks<R>& blocks, std::span<const R> b, std::span<const R> c,
                      std::span<R> x, std::span<R> nu, bool transpose, R tolerance,
-                     const ScfOptions& options) const;
+                     const ScfOptions& options, R largest = R(0)) const;
+
+  /// field() of the solution x, ν that solve() has just found for b; an application of K only
+  /// where the solve did not leave it, or unless `recurrence` may be trusted.
+  void solution_field(const LawBlocks<R>& blocks, std::span<const R> b, std::span<const R> x,
+                      std::span<const R> nu, bool recurrence, std::span<R> f) const {
+    if constexpr (energy) {
+      if (m_.image_known && recurrence) {
+        // Mx = b − r − Σ a ν, without the law.
+        const std::size_t n = x.size();
+        m_.other.assign(n, R(0));
+        blocks.apply(sum_.bonds, x.data(), m_.other.data(), false);
+        for (std::size_t i = 0; i < n; ++i) f[i] = b[i] - m_.krylov.residual[i] - m_.other[i];
+        for (std::size_t g = 0; g < nu.size(); ++g)
+          for (std::size_t i = 0; i < n; ++i) f[i] -= nu[g] * m_.columns[g * n + i];
+        return;
+      }
+    }
+    field(x, f);
+  }
 
   /// Turns the residual b − Mx of an iterate into a step that leads to the charges c, and sets ν.
   void border(std::span<R> residual, std::span<const R> x, std::span<const R> c, std::span<R> nu,
@@ -185,13 +216,24 @@ bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& s
   const std::size_t n = unknowns();
   fill_borders(blocks);
   // A Cholesky factor costs a quarter of LU with its matrix product: three times the unknowns.
+  // Solvers that assemble K by applying it to every unknown hardly ever gain by that.
   const std::size_t limit = static_cast<std::size_t>(std::max(options.dense_limit, 0)) *
-                            (energy ? std::size_t(3) : std::size_t(1));
+                            (energy ? std::size_t(3) : std::size_t(1)) /
+                            (detail::assembles_by_columns<S> ? std::size_t(16) : std::size_t(1));
   m_.dense = field_.own() && n <= limit;
   if (!m_.dense) {
-    if (first)
-      m_.inverse.build(geometry, sum_, blocks, std::span<const R>(hardness_), widths, receiver,
-                       typename TwoLevelInverse<R>::Options{});
+    if (!first) return true;
+    const bool slow = m_.first_pace > 0 && m_.pace > 1.5 * m_.first_pace;
+    if (energy && options.warm_start && m_.inverse_unknowns == n && !slow &&
+        m_.inverse_uses < options.preconditioner_steps) {
+      ++m_.inverse_uses;
+      return true;
+    }
+    m_.inverse.build(geometry, sum_, blocks, std::span<const R>(hardness_), widths, receiver,
+                     typename TwoLevelInverse<R>::Options{});
+    m_.inverse_unknowns = n;
+    m_.inverse_uses = 1;
+    m_.pace = m_.first_pace = 0;
     return true;
   }
   if (first) {
@@ -353,11 +395,12 @@ template <class Law, class S, std::floating_point R>
 KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::span<const R> b,
                                               std::span<const R> c, std::span<R> x, std::span<R> nu,
                                               bool transpose, R tolerance,
-                                              const ScfOptions& options) const {
+                                              const ScfOptions& options, R largest) const {
   const std::size_t n = unknowns(), groups = constraints_.size();
   const std::vector<R>& columns = transpose ? m_.rows : m_.columns;
   const std::vector<R>& rows = transpose ? m_.columns : m_.rows;
   std::fill(nu.begin(), nu.end(), R(0));
+  m_.image_known = false;
   if (m_.dense) {
     m_.shifted_columns = columns;
     for (std::size_t g = 0; g < groups; ++g)
@@ -403,12 +446,27 @@ KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::s
   m_.full = m_.rhs;
   KrylovResult result;
   if constexpr (energy) {
+    const double before = static_cast<double>(detail::euclidean_norm<R>(b));
+    // What the projections take away adds up to ν.
     result = conjugate_gradients<R>(
         [&](std::span<const R> in, std::span<R> out) { apply(blocks, in, out, false); },
-        precondition, project, m_.rhs, x, tolerance, options.krylov_iterations, m_.krylov);
+        precondition, [&](std::span<R> y) { impose(y, rows, columns, m_.bare, {}, nu); }, m_.rhs, x,
+        tolerance, largest, options.krylov_iterations, m_.krylov);
+    if (result.converged) {
+      if (result.iterations > 2 && result.residual < 0.1 * before) {
+        m_.pace = result.iterations / std::log(before / result.residual);
+        if (m_.first_pace == 0) m_.first_pace = m_.pace;
+      }
+      for (std::size_t i = 0; i < n; ++i) x[i] += m_.start[i];
+      m_.image_known = true;
+      return result;
+    }
   }
   if (!energy || !result.converged) {
-    if (energy) std::fill(x.begin(), x.end(), R(0));  // not positive: GMRES does not mind
+    if (energy) {  // not positive: GMRES does not mind
+      std::fill(x.begin(), x.end(), R(0));
+      std::fill(nu.begin(), nu.end(), R(0));
+    }
     project(m_.rhs);
     result = gmres<R>(
         [&](std::span<const R> in, std::span<R> out) {

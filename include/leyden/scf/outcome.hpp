@@ -38,6 +38,9 @@ struct ScfOptions {
   /// Start from the last densities of the workspace, extrapolated. Results then depend on them
   /// within the tolerance; without it they depend on the structure alone.
   bool warm_start = false;
+  /// With warm starts: calls that share a preconditioner of an energy's equations. One that makes
+  /// iterations slow is replaced at once.
+  int preconditioner_steps = 25;
   Differentiation differentiation = Differentiation::implicit;
   int unrolled_steps = 200;
 };

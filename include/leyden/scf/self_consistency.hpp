@@ -124,7 +124,13 @@ template <class Law, class S, Number T>
 void SelfConsistency<Law, S, T>::see(std::span<const T> p, std::span<const T> levels,
                                      std::vector<T>& f) {
   f.resize(fields());
-  field_.apply(p, f);
+  if constexpr (is_dual_v<T>) {
+    field_.apply(p, f);
+  } else if (density_.knows_field()) {
+    density_.field_of_charges(f);
+  } else {
+    field_.apply(p, f);
+  }
   tape_.own = f;
   const SiteCoefficients<T>& c = system_.coefficients;
   const bool quadratic = form == LawForm::response && !c.chi.empty();

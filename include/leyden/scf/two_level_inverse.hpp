@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/electrostatics/direct.hpp>
-#include <leyden/electrostatics/reciprocal.hpp>
+#include <leyden/scf/aggregates.hpp>
+#include <leyden/scf/charge_inverse.hpp>
 #include <leyden/scf/local_inverse.hpp>
 
 #include <Eigen/Core>
 #include <Eigen/LU>
 
 #include <limits>
-#include <numbers>
 
 namespace leyden::inline LEYDEN_ABI {
 
@@ -37,10 +36,8 @@ class TwoLevelInverse {
  public:
   struct Options {
     typename LocalInverse<R>::Options patches;
-    std::size_t aggregate = 32;  // atoms
-    std::size_t most = 200;      // aggregates
-    std::size_t least = 3;       // aggregates; fewer are none
-    double smoothness = 1.0;     // Σ in lengths of an aggregate
+    typename Aggregates<R>::Size aggregates;
+    typename ChargeInverse<R>::Options charges;  // of charges alone
   };
 
   /// @param blocks   derivatives of the law
@@ -57,25 +54,14 @@ class TwoLevelInverse {
  private:
   using Matrix = Eigen::Matrix<R, Eigen::Dynamic, Eigen::Dynamic>;
   using Vector = Eigen::Matrix<R, Eigen::Dynamic, 1>;
-  static constexpr std::size_t moments = 4;  // of an aggregate
+  static constexpr std::size_t moments = Aggregates<R>::moments;
 
   static Eigen::Index at(int aggregate, std::size_t moment) {
-    return static_cast<Eigen::Index>(static_cast<std::size_t>(aggregate) * moments + moment);
+    return Aggregates<R>::at(aggregate, moment);
   }
-
-  double aggregate_atoms(const Geometry<R>& geometry, std::span<const double> widths,
-                         std::span<const double> receiver, const Options& options);
   bool couple(const Geometry<R>& geometry, const LawBlocks<R>& blocks);
-  /// Row of V: the moments of a coefficient of an atom.
-  void translate(std::size_t atom, std::size_t component, R* row) const {
-    for (std::size_t m = 0; m < moments; ++m) row[m] = m == component ? R(1) : R(0);
-    if (component == 0)
-      for (std::size_t m = 1; m < moments; ++m) row[m] = offset_[atom][cartesian_of_coefficient[m]];
-  }
-  void add_moments(std::span<const R> x, Vector& out) const;       // out = Vᵀ x
   void add_coupled(std::span<const R> x, Vector& out) const;       // out = Yᵀ x
   void spread(const Vector& e, R factor, std::span<R> out) const;  // out += factor Y e
-  void spread_moments(const Vector& e, std::span<R> out) const;    // out += V e
 
   void invert_softness(const LawBlocks<R>& blocks);
   void apply_symmetric(std::span<const R> in, std::span<R> out) const;
@@ -84,11 +70,12 @@ class TwoLevelInverse {
   bool scaled_ = false;     // a response in its energy's form
   LawBlocks<R> stiffness_;  // S⁻¹
   bool coarse_ = false;
-  AtomBoxes<R> cores_, aggregates_;
+  bool charges_ = false;  // charges alone, without bonds
+  ChargeInverse<R> charge_inverse_;
+  AtomBoxes<R> cores_;
+  Aggregates<R> aggregates_;
   LocalInverse<R> local_;
-  std::vector<Vector3<R>> offset_;  // (n) from the centre of its aggregate
-  std::vector<R> kernel_;           // C
-  Matrix gram_, inverse_;           // W, E
+  Matrix gram_, inverse_;  // W, E
   // Y by patches: which aggregates its core's rows touch, and (core·coupled) × (touched·moments).
   std::vector<std::size_t> touched_first_, y_first_;
   std::vector<int> touched_;
@@ -97,74 +84,14 @@ class TwoLevelInverse {
   mutable Vector small_, other_;
   mutable std::vector<R> scratch_, scaled_scratch_;
 
-  Geometry<R> centres_;
-  std::vector<double> centre_widths_;
-  Direct::Plan<R> open_plan_;
-  Reciprocal::Plan<R> periodic_plan_;
   std::vector<int> slot_;
   std::vector<R> image_;
 };
 
-/// Sets aggregates, V and C; returns Σ², or 0 without aggregates.
-template <std::floating_point R>
-double TwoLevelInverse<R>::aggregate_atoms(const Geometry<R>& geometry,
-                                           std::span<const double> widths,
-                                           std::span<const double> receiver,
-                                           const Options& options) {
-  const std::size_t n = static_cast<std::size_t>(geometry.n_atoms());
-  const auto periodic = std::count(geometry.periodic.begin(), geometry.periodic.end(), true);
-  if (n < options.aggregate * options.least || periodic == 1) return 0.0;
-  aggregates_.build(geometry, std::max(options.aggregate, n / options.most));
-  const std::size_t count = aggregates_.size();
-  centres_.atomic_numbers.assign(count, 0);
-  centres_.positions.assign(count, Vector3<R>{});
-  centres_.cell = geometry.cell;
-  centres_.periodic = geometry.periodic;
-  centres_.first.assign(count + 1, 0);
-  offset_.resize(n);
-  double spread = 0;
-  for (std::size_t a = 0; a < count; ++a) {
-    const auto atoms =
-        std::span<const int>(aggregates_.atoms)
-            .subspan(aggregates_.first[a], aggregates_.first[a + 1] - aggregates_.first[a]);
-    Vector3<R> centre{};
-    for (int i : atoms) centre += aggregates_.positions[static_cast<std::size_t>(i)];
-    centre = centre * (R(1) / static_cast<R>(atoms.size()));
-    for (int i : atoms) {
-      const Vector3<R> d = aggregates_.positions[static_cast<std::size_t>(i)] - centre;
-      offset_[static_cast<std::size_t>(i)] = d;
-      spread += static_cast<double>(dot(d, d));
-    }
-    centres_.positions[a] = centre;
-  }
-  // A cube of side h has atoms at h²/4 from its centre, in the mean.
-  double widest = 0;
-  for (double w : widths) widest = std::max(widest, w);
-  for (double w : receiver) widest = std::max(widest, w);
-  const double side = 2.0 * std::sqrt(spread / static_cast<double>(n));
-  const double length = std::max(options.smoothness * side, 1.5 * widest);
-  centre_widths_.assign(count, length * std::numbers::sqrt2 / 2.0);
-  const SourceShape source{1, centre_widths_};
-  kernel_.resize(count * moments * count * moments);
-  if (periodic == 0) {
-    const Direct solver;
-    solver.template plan<R>(centres_, source, R(0), open_plan_);
-    solver.template assemble<R>(open_plan_, std::span<R>(kernel_));
-  } else {
-    ReciprocalOptions reciprocal;
-    reciprocal.accuracy = 1e-3;  // what is smooth is not exact anyway
-    reciprocal.background = Background::uniform;
-    const Reciprocal solver(reciprocal);
-    solver.template plan<R>(centres_, source, R(0), periodic_plan_);
-    solver.template assemble<R>(periodic_plan_, std::span<R>(kernel_));
-  }
-  return length * length;
-}
-
 /// Sets Y, W and E. False when there is no E.
 template <std::floating_point R>
 bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>& blocks) {
-  const std::size_t count = aggregates_.size(), dim = count * moments;
+  const std::size_t count = aggregates_.count(), dim = count * moments;
   const std::size_t s = local_.coupled(), size = local_.size(), in = blocks.in;
   touched_first_.assign(1, 0);
   y_first_.clear();
@@ -176,10 +103,10 @@ bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>&
     const typename LocalInverse<R>::Patch patch = local_.patch(p);
     const std::size_t begin = touched_.size(), rows = patch.core * s;
     const auto touch = [&](std::size_t atom) {
-      int& slot = slot_[static_cast<std::size_t>(aggregates_.box[atom])];
+      int& slot = slot_[static_cast<std::size_t>(aggregates_.of(atom))];
       if (slot >= 0) return;
       slot = static_cast<int>(touched_.size() - begin);
-      touched_.push_back(aggregates_.box[atom]);
+      touched_.push_back(aggregates_.of(atom));
     };
     for (int i : patch.atoms) {
       const std::size_t atom = static_cast<std::size_t>(i);
@@ -195,11 +122,10 @@ bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>&
     const auto add = [&](std::size_t a, std::size_t from, const R* block, std::size_t block_width) {
       R* const to =
           image_.data() + a * s * width +
-          static_cast<std::size_t>(slot_[static_cast<std::size_t>(aggregates_.box[from])]) *
-              moments;
+          static_cast<std::size_t>(slot_[static_cast<std::size_t>(aggregates_.of(from))]) * moments;
       for (std::size_t v = 0; v < s; ++v) {
         R row[moments];
-        translate(from, v, row);
+        aggregates_.translate(from, v, row);
         for (std::size_t u = 0; u < s; ++u) {
           R x = R(0);
           if (block)
@@ -250,17 +176,17 @@ bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>&
         const std::size_t atom =
             static_cast<std::size_t>(patch.atoms[patch.atoms.size() - patch.core + r / s]);
         R v[moments];
-        translate(atom, r % s, v);
+        aggregates_.translate(atom, r % s, v);
         for (std::size_t c = 0; c < width; ++c)
           for (std::size_t m = 0; m < moments; ++m)
-            gram_(at(aggregates_.box[atom], m), touched(c)) += v[m] * row[c];
+            gram_(at(aggregates_.of(atom), m), touched(c)) += v[m] * row[c];
       }
     }
     for (std::size_t k = begin; k < touched_.size(); ++k)
       slot_[static_cast<std::size_t>(touched_[k])] = -1;
   }
   // E = C (1 ± W C)⁻¹, by (1 ± C Wᵀ) Eᵀ = C.
-  const Eigen::Map<const Matrix> c(kernel_.data(), static_cast<Eigen::Index>(dim),
+  const Eigen::Map<const Matrix> c(aggregates_.kernel().data(), static_cast<Eigen::Index>(dim),
                                    static_cast<Eigen::Index>(dim));
   inverse_.noalias() = c * gram_.transpose();
   if (!symmetric_) inverse_ = -inverse_;
@@ -287,8 +213,13 @@ void TwoLevelInverse<R>::build(const Geometry<R>& geometry, const LawSum<Law>&,
   symmetric_ = Law::form == LawForm::energy || scaled_;
   if (scaled_) invert_softness(blocks);
   const LawBlocks<R>& of = scaled_ ? stiffness_ : blocks;
+  charges_ = symmetric_ && blocks.out == 1 && blocks.bonds.empty();
+  if (charges_) {
+    charge_inverse_.build(geometry, of.atoms, hardness, widths, options.charges);
+    return;
+  }
   cores_.build(geometry, options.patches.core);
-  const double smooth = aggregate_atoms(geometry, widths, receiver, options);
+  const double smooth = aggregates_.build(geometry, widths, receiver, options.aggregates);
   const auto patches = [&](double variance) {
     local_.build(symmetric_, geometry, cores_, of, hardness, widths, receiver, variance,
                  options.patches);
@@ -299,34 +230,9 @@ void TwoLevelInverse<R>::build(const Geometry<R>& geometry, const LawSum<Law>&,
 }
 
 template <std::floating_point R>
-void TwoLevelInverse<R>::add_moments(std::span<const R> x, Vector& out) const {
-  const std::size_t s = local_.coupled(), size = local_.size();
-  out.setZero(static_cast<Eigen::Index>(aggregates_.size() * moments));
-  R row[moments];
-  for (std::size_t i = 0; i < offset_.size(); ++i)
-    for (std::size_t u = 0; u < s; ++u) {
-      translate(i, u, row);
-      for (std::size_t m = 0; m < moments; ++m)
-        out[at(aggregates_.box[i], m)] += row[m] * x[i * size + u];
-    }
-}
-
-template <std::floating_point R>
-void TwoLevelInverse<R>::spread_moments(const Vector& e, std::span<R> out) const {
-  const std::size_t s = local_.coupled(), size = local_.size();
-  R row[moments];
-  for (std::size_t i = 0; i < offset_.size(); ++i)
-    for (std::size_t u = 0; u < s; ++u) {
-      translate(i, u, row);
-      for (std::size_t m = 0; m < moments; ++m)
-        out[i * size + u] += row[m] * e[at(aggregates_.box[i], m)];
-    }
-}
-
-template <std::floating_point R>
 void TwoLevelInverse<R>::add_coupled(std::span<const R> x, Vector& out) const {
   const std::size_t s = local_.coupled(), size = local_.size();
-  out.setZero(static_cast<Eigen::Index>(aggregates_.size() * moments));
+  out.setZero(static_cast<Eigen::Index>(aggregates_.count() * moments));
   for (std::size_t p = 0; p < local_.patches(); ++p) {
     const typename LocalInverse<R>::Patch patch = local_.patch(p);
     const int* const core = patch.atoms.data() + patch.atoms.size() - patch.core;
@@ -391,6 +297,7 @@ void TwoLevelInverse<R>::invert_softness(const LawBlocks<R>& blocks) {
 
 template <std::floating_point R>
 void TwoLevelInverse<R>::apply_symmetric(std::span<const R> in, std::span<R> out) const {
+  if (charges_) return charge_inverse_.apply(in, out);
   scratch_.resize(in.size());
   local_.rows(in, scratch_);
   if (coarse_) {
@@ -421,12 +328,12 @@ void TwoLevelInverse<R>::apply(std::span<const R> in, std::span<R> out, bool tra
     add_coupled(in, small_);
     other_.noalias() = inverse_.transpose() * small_;
     scratch_.assign(in.begin(), in.end());
-    spread_moments(other_, scratch_);
+    aggregates_.spread_moments(other_, local_.coupled(), local_.size(), scratch_);
     local_.columns(scratch_, out);
   } else {
     local_.rows(in, out);
     if (!coarse_) return;
-    add_moments(out, small_);
+    aggregates_.add_moments(out, local_.coupled(), local_.size(), small_);
     other_.noalias() = inverse_ * small_;
     spread(other_, R(1), out);
   }
