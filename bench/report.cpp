@@ -29,6 +29,7 @@ void figure(const std::string& name, double value, const char* unit, const char*
 void machine() {
   figure("machine/peak/double", leyden_bench::peak_flops<double>() / 1e9, "GFLOP/s");
   figure("machine/peak/float", leyden_bench::peak_flops<float>() / 1e9, "GFLOP/s");
+  figure("machine/memory bandwidth", leyden_bench::triad_bandwidth() / 1e9, "GB/s");
 }
 
 void neighbors() {

@@ -2,8 +2,10 @@
 # Prints the figures that the documentation quotes, one line each, tab-separated:
 # name, value, unit, target. Usage: sh bench/report.sh [GROUP]
 # Groups: those of bench/report.cpp (machine neighbors harmonics descriptor solver evaluate io), of
-# bench/scf_report.cpp (convergence slabs cost dynamics) and `compile` (seconds to compile one full
-# point).
+# bench/scf_report.cpp (convergence slabs cost dynamics), of bench/electrostatics_report.cpp (mesh
+# million alone broad multipoles direct waves fft equilibration peers tuning; `electrostatics`: all
+# of them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where it is,
+# `fft` compares with FFTW where it is (apt-get install lammps libfftw3-dev).
 set -eu
 cd "$(dirname "$0")/.."
 group=${1:-}
@@ -24,9 +26,21 @@ fi
 build=build/bench
 cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLEYDEN_BUILD_TESTS=OFF \
   -DLEYDEN_BUILD_EXAMPLES=OFF >&2
-cmake --build "$build" --target leyden.bench.report leyden.bench.scf_report >&2
 case $group in
-  '') "$build"/bench/leyden.bench.report && exec "$build"/bench/leyden.bench.scf_report ;;
-  convergence | slabs | cost | dynamics) exec "$build"/bench/leyden.bench.scf_report "$group" ;;
-  *) exec "$build"/bench/leyden.bench.report "$group" ;;
+  convergence | slabs | cost | dynamics) programs=scf_report ;;
+  electrostatics)
+    programs=electrostatics_report
+    group=
+    ;;
+  mesh | million | alone | broad | multipoles | direct | waves | fft | equilibration | peers | tuning)
+    programs=electrostatics_report
+    ;;
+  '') programs='report scf_report electrostatics_report' ;;
+  *) programs=report ;;
 esac
+for program in $programs; do
+  cmake --build "$build" --target "leyden.bench.$program" >&2
+done
+for program in $programs; do
+  "$build/bench/leyden.bench.$program" ${group:+"$group"}
+done

@@ -55,4 +55,19 @@ double peak_flops() {
   return total > R(0) ? turns * 12.0 * Pack<R>::lanes * 2.0 / seconds : 0.0;
 }
 
+/// Bytes per second of one core in a[i] = b[i] + s c[i] on arrays of 128 MB, three per element (as
+/// STREAM counts): the roof of what does not fit into a cache.
+inline double triad_bandwidth() {
+  constexpr std::size_t n = std::size_t(1) << 24;
+  std::vector<double> a(n, 0.0), b(n, 1.0), c(n, 2.0);
+  double total = 0.0;
+  const double seconds = seconds_per_call(
+      [&] {
+        for (std::size_t i = 0; i < n; ++i) a[i] = b[i] + 0.5 * c[i];
+        total += a[n / 2];
+      },
+      9);
+  return total > 0.0 ? 3.0 * sizeof(double) * static_cast<double>(n) / seconds : 0.0;
+}
+
 }  // namespace leyden_bench
