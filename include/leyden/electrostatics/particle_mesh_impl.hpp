@@ -244,7 +244,7 @@ void ParticleMesh::apply(const Plan<T>& plan, std::type_identity_t<std::span<con
     result[i * size] += detail::uniform_potential(plan, charge, plan.widths[i] * plan.widths[i]);
   if (plan.settings.mesh_only && options_.self == SelfInteraction::excluded)
     detail::add_own_potential<T>(plan.widths, plan.l_max, -1, p, std::span<T>(result));
-  if (plan.pairs) plan.pairs->add_potential(plan.pair_plan, p, std::span<T>(result));
+  if (plan.pairs) plan.pairs->add_potential(plan.pair_plan, p, std::span<T>(result), executor);
   std::copy(result.begin(), result.end(), v.begin());
 }
 
@@ -271,7 +271,7 @@ T ParticleMesh::energy(const Plan<T>& plan, std::type_identity_t<std::span<const
       twice -= p[at] * p[at] * static_cast<R>(self_interaction(l, w, w));
     }
   twice *= T(R(0.5));
-  if (plan.pairs) twice += plan.pairs->energy(plan.pair_plan, p, factor, gradient);
+  if (plan.pairs) twice += plan.pairs->energy(plan.pair_plan, p, factor, gradient, executor);
   return twice;
 }
 
@@ -293,7 +293,7 @@ void ParticleMesh::bilinear_gradient(const Plan<T>& plan,
   charge_b.add(b, size, plan.widths);
   const T uniform = factor * detail::uniform_energy(plan, charge_a, charge_b);
   for (int c = 0; c < 3; ++c) gradient.strain(c, c) -= uniform;
-  if (plan.pairs) plan.pairs->bilinear_gradient(plan.pair_plan, a, b, factor, gradient);
+  if (plan.pairs) plan.pairs->bilinear_gradient(plan.pair_plan, a, b, factor, gradient, executor);
 }
 
 template <Number T>
@@ -323,7 +323,7 @@ void ParticleMesh::features(const Plan<T>& plan, std::type_identity_t<std::span<
   }
   if (plan.settings.mesh_only && shape.self == SelfInteraction::excluded)
     detail::add_own_features<T>(plan.widths, plan.l_max, shape, RealOf<T>(-1), p, out);
-  if (plan.pairs) plan.pairs->add_features(plan.pair_plan, p, shape, out);
+  if (plan.pairs) plan.pairs->add_features(plan.pair_plan, p, shape, out, executor);
 }
 
 template <Number T, Executor E>
@@ -356,7 +356,7 @@ void ParticleMesh::features_transpose(const Plan<T>& plan,
   if (plan.settings.mesh_only && shape.self == SelfInteraction::excluded)
     detail::add_own_features_transpose<T>(plan.widths, plan.l_max, shape, RealOf<T>(-1), cotangent,
                                           p_bar);
-  if (plan.pairs) plan.pairs->features_transpose(plan.pair_plan, cotangent, shape, p_bar);
+  if (plan.pairs) plan.pairs->features_transpose(plan.pair_plan, cotangent, shape, p_bar, executor);
 }
 
 template <Number T, Executor E>
@@ -386,7 +386,7 @@ void ParticleMesh::feature_gradient(const Plan<T>& plan,
   const T uniform = factor * detail::uniform_energy(plan, of_p, of_features);
   for (int c = 0; c < 3; ++c) gradient.strain(c, c) -= uniform;
   if (plan.pairs)
-    plan.pairs->feature_gradient(plan.pair_plan, cotangent, p, shape, factor, gradient);
+    plan.pairs->feature_gradient(plan.pair_plan, cotangent, p, shape, factor, gradient, executor);
 }
 
 static_assert(ElectrostaticSolver<ParticleMesh>);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/parallel.hpp>
 #include <leyden/electrostatics/concepts.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/electrostatics/short_range_plan.hpp>
@@ -38,8 +39,9 @@ struct ShortRangeOptions {
 /// long-range part, B_l of L at r = 0.
 ///
 /// Cost: neighbours in packs of one pair of widths, radial functions as polynomials in r²; no
-/// exponentials, error functions or table look-ups. Deterministic: every atom sums over its own
-/// neighbours. Widths may be zero (points), but only with SelfInteraction::excluded.
+/// exponentials, error functions or table look-ups. Deterministic with any number of threads: every
+/// atom sums over its own neighbours. Widths may be zero (points), but only with
+/// SelfInteraction::excluded.
 class ShortRange {
  public:
   static constexpr std::string_view name = "short_range";
@@ -63,25 +65,26 @@ class ShortRange {
             Plan<T>& plan) const;
 
   /// v = S p; (n·size) each, may be the same memory.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-             std::type_identity_t<std::span<T>> v) const;
+             std::type_identity_t<std::span<T>> v, const E& executor = {}) const;
 
   /// v += S p; not the same memory.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void add_potential(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                     std::type_identity_t<std::span<T>> v) const;
+                     std::type_identity_t<std::span<T>> v, const E& executor = {}) const;
 
   /// Adds factor · ∂(aᵀSb)/∂(positions, strain).
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                          std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
-                         GeometryGradient<T>& gradient) const;
+                         GeometryGradient<T>& gradient, const E& executor = {}) const;
 
   /// ½ pᵀSp, and adds factor times its derivative with respect to (positions, strain), in one pass.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   T energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-           std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+           std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+           const E& executor = {}) const;
 
   /// S, row-major (n·size)², column by column.
   template <Number T>
@@ -90,26 +93,29 @@ class ShortRange {
   /// Adds to out[(w·n + i)·size + lm] the short-ranged part of the potential of p averaged with a
   /// unit Gaussian of width w at atom i, and of its derivatives; own-atom terms as `shape` says.
   /// @throws ModelError when a feature is so wide that it overlaps a source at the cutoff.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void add_features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                    const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+                    const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                    const E& executor = {}) const;
 
   /// As add_features, but sets.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                const E& executor = {}) const;
 
   /// Adds ∂(cotangent·features)/∂p to p_bar.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void features_transpose(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
-                          const PotentialFeatures& shape,
-                          std::type_identity_t<std::span<T>> p_bar) const;
+                          const PotentialFeatures& shape, std::type_identity_t<std::span<T>> p_bar,
+                          const E& executor = {}) const;
 
   /// Adds factor · ∂(cotangent·features)/∂(positions, strain).
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void feature_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
                         std::type_identity_t<std::span<const T>> p, const PotentialFeatures& shape,
-                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                        const E& executor = {}) const;
 
  private:
   template <Number T>

@@ -52,10 +52,10 @@ void ShortRange::plan_features(const Plan<T>& plan, const PotentialFeatures& sha
   f.orders = orders;
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::add_features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
                               const PotentialFeatures& shape,
-                              std::type_identity_t<std::span<T>> out) const {
+                              std::type_identity_t<std::span<T>> out, const E& executor) const {
   using R = RealOf<T>;
   plan_features(plan, shape);
   const auto classes = static_cast<int>(plan.classes.size());
@@ -66,7 +66,8 @@ void ShortRange::add_features(const Plan<T>& plan, std::type_identity_t<std::spa
     for (int w = 0; w < static_cast<int>(shape.widths.size()); ++w) {
       detail::short_range_potential<l, false, T>(
           plan, cutoff_, plan.features.orders,
-          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 0, 1}, false);
+          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 0, 1}, false,
+          executor);
       detail::add_sums<T>(plan, l, shape.l_max,
                           out.subspan(static_cast<std::size_t>(w) * stride, stride));
     }
@@ -77,19 +78,20 @@ void ShortRange::add_features(const Plan<T>& plan, std::type_identity_t<std::spa
                                    });
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                          const PotentialFeatures& shape,
-                          std::type_identity_t<std::span<T>> out) const {
+                          const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                          const E& executor) const {
   std::fill(out.begin(), out.end(), T(0));
-  add_features(plan, p, shape, out);
+  add_features(plan, p, shape, out, executor);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::features_transpose(const Plan<T>& plan,
                                     std::type_identity_t<std::span<const T>> cotangent,
                                     const PotentialFeatures& shape,
-                                    std::type_identity_t<std::span<T>> p_bar) const {
+                                    std::type_identity_t<std::span<T>> p_bar,
+                                    const E& executor) const {
   using R = RealOf<T>;
   plan_features(plan, shape);
   const auto classes = static_cast<int>(plan.classes.size());
@@ -102,7 +104,8 @@ void ShortRange::features_transpose(const Plan<T>& plan,
           plan.n_atoms, plan.cartesian[0]);
       detail::short_range_potential<l, false, T>(
           plan, cutoff_, plan.features.orders,
-          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 1, 0}, false);
+          detail::RadialTables<R>{plan.features.tables.data() + w * classes, 1, 0}, false,
+          executor);
       detail::add_sums<T>(plan, l, plan.l_max, p_bar);
     }
   });
@@ -112,12 +115,12 @@ void ShortRange::features_transpose(const Plan<T>& plan,
                                    });
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::feature_gradient(const Plan<T>& plan,
                                   std::type_identity_t<std::span<const T>> cotangent,
                                   std::type_identity_t<std::span<const T>> p,
                                   const PotentialFeatures& shape, std::type_identity_t<T> factor,
-                                  GeometryGradient<T>& gradient) const {
+                                  GeometryGradient<T>& gradient, const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   plan_features(plan, shape);
@@ -134,10 +137,10 @@ void ShortRange::feature_gradient(const Plan<T>& plan,
       const detail::RadialTables<R> of_sender{first, 0, 1}, of_receiver{first, 1, 0};
       if (classes <= 1) {
         detail::short_range_gradient<l, true, T>(plan, cutoff_, plan.features.orders, of_sender,
-                                                 of_receiver, factor, gradient);
+                                                 of_receiver, factor, gradient, executor);
       } else {
         detail::short_range_gradient<l, false, T>(plan, cutoff_, plan.features.orders, of_sender,
-                                                  of_receiver, factor, gradient);
+                                                  of_receiver, factor, gradient, executor);
       }
     }
   });

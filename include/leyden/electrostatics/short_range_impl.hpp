@@ -189,9 +189,9 @@ void ShortRange::plan(const Geometry<T>& geometry, SourceShape source, std::type
   }
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::add_potential(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                               std::type_identity_t<std::span<T>> v) const {
+                               std::type_identity_t<std::span<T>> v, const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
@@ -206,9 +206,10 @@ void ShortRange::add_potential(const Plan<T>& plan, std::type_identity_t<std::sp
     if (turn < 2) {
       if (turn == 1) plan.radial.resize(packs * static_cast<std::size_t>(2 * l + 1));
       detail::short_range_potential<l, false, T>(plan, cutoff_, plan.table_orders, tables,
-                                                 turn == 1);
+                                                 turn == 1, executor);
     } else {
-      detail::short_range_potential<l, true, T>(plan, cutoff_, plan.table_orders, tables, false);
+      detail::short_range_potential<l, true, T>(plan, cutoff_, plan.table_orders, tables, false,
+                                                executor);
     }
     plan.applications = std::min(plan.applications + 1, 2);
     detail::add_sums<T>(plan, l, l, v);
@@ -225,22 +226,22 @@ void ShortRange::add_potential(const Plan<T>& plan, std::type_identity_t<std::sp
   }
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                       std::type_identity_t<std::span<T>> v) const {
+                       std::type_identity_t<std::span<T>> v, const E& executor) const {
   plan.result.assign(v.size(), T(0));
-  add_potential(plan, p, plan.result);
+  add_potential(plan, p, plan.result, executor);
   std::copy(plan.result.begin(), plan.result.end(), v.begin());
 }
 
-template <Number T>
+template <Number T, Executor E>
 void ShortRange::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                                    std::type_identity_t<std::span<const T>> b,
-                                   std::type_identity_t<T> factor,
-                                   GeometryGradient<T>& gradient) const {
+                                   std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                                   const E& executor) const {
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   if (a.data() == b.data()) {
-    energy(plan, a, factor * RealOf<T>(2), gradient);
+    energy(plan, a, factor * RealOf<T>(2), gradient, executor);
     return;
   }
   const detail::RadialTables<RealOf<T>> tables{plan.tables.data(),
@@ -250,13 +251,14 @@ void ShortRange::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std
     detail::cartesian_multipoles<T>(a, l, l, plan.n_atoms, plan.cartesian[0]);
     detail::cartesian_multipoles<T>(b, l, l, plan.n_atoms, plan.cartesian[1]);
     detail::short_range_gradient<l, true, T>(plan, cutoff_, plan.table_orders, tables, tables,
-                                             factor, gradient);
+                                             factor, gradient, executor);
   });
 }
 
-template <Number T>
+template <Number T, Executor E>
 T ShortRange::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                     std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+                     std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                     const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   const detail::RadialTables<RealOf<T>> tables{plan.tables.data(),
@@ -266,7 +268,7 @@ T ShortRange::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T
     constexpr int l = degree();
     detail::cartesian_multipoles<T>(p, l, l, plan.n_atoms, plan.cartesian[0]);
     energy = detail::short_range_energy<l, T>(plan, cutoff_, plan.table_orders, tables, factor,
-                                              gradient);
+                                              gradient, executor);
   });
   const auto size = static_cast<std::size_t>(detail::multipole_size(plan.l_max));
   double own[3];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/pack_lanes.hpp>
+#include <leyden/core/parallel.hpp>
 #include <leyden/core/unroll.hpp>
 #include <leyden/electrostatics/direct_pairs.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
@@ -106,14 +107,30 @@ LEYDEN_ALWAYS_INLINE Pack<T> squared_length(const Pack<T>* r) {
   return fma(r[0], r[0], fma(r[1], r[1], r[2] * r[2]));
 }
 
-// Visits rows and, in them, packs of neighbours: begin(row, image), then
+// Rows of atoms are worked on in blocks of this many. Every block has sums of its own, added in
+// their order: results do not depend on the number of threads.
+inline constexpr int rows_of_block = 64;
+
+// block(first row, last row, number).
+template <Number T, Executor E, class Block>
+void for_each_row_block(const ShortRangePlan<T>& plan, const E& executor, const Block& block) {
+  const int rows = plan.neighbors.n_rows();
+  executor.for_each(static_cast<std::size_t>((rows + rows_of_block - 1) / rows_of_block),
+                    [&](std::size_t k, int) {
+                      const int first = static_cast<int>(k) * rows_of_block;
+                      block(first, std::min(first + rows_of_block, rows), k);
+                    });
+}
+
+// Visits rows first … last − 1 and, in them, packs of neighbours: begin(row, image), then
 // visit(run, index, lanes in use (all: lanes), r, record), end(row).
 template <int L, int Vectors, Number T, class Begin, class Visit, class End>
-LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRangePlan<T>& plan, const Begin& begin,
-                                                 const Visit& visit, const End& end) {
+LEYDEN_ALWAYS_INLINE void for_each_neighbor_pack(const ShortRangePlan<T>& plan, int first, int last,
+                                                 const Begin& begin, const Visit& visit,
+                                                 const End& end) {
   constexpr int stride = record_stride(L, Vectors), lanes = Pack<T>::lanes;
   const int* index = plan.neighbors.index();
-  for (int row = 0; row < plan.neighbors.n_rows(); ++row) {
+  for (int row = first; row < last; ++row) {
     const int image = plan.neighbors.row_image(row);
     const Pack<T> x = uniform_record<stride>(plan, image, 0);
     const Pack<T> y = uniform_record<stride>(plan, image, 1);
@@ -168,19 +185,15 @@ struct RadialTables {
   }
 };
 
-// Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L, as Cartesian sums in
-// plan.sums. Radial functions are read from plan.radial when they are `kept`, otherwise written
-// there when `keep` says so.
 template <int L, bool Kept, Number T>
-void short_range_potential(const ShortRangePlan<T>& plan, double cutoff, int orders,
-                           RadialTables<RealOf<T>> tables, bool keep) {
+void short_range_potential_of_rows(const ShortRangePlan<T>& plan, int first, int last,
+                                   double cutoff, int orders, RadialTables<RealOf<T>> tables,
+                                   bool keep) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 1, lanes = Pack<T>::lanes;
-  fill_records<L, 1, T>(plan);
-  plan.sums.resize(static_cast<std::size_t>(plan.n_atoms * size));
   Pack<T> v[size];
   int receiver = 0;
   for_each_neighbor_pack<L, 1, T>(
-      plan,
+      plan, first, last,
       [&](int row, int) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
         unroll<size>([&](auto c) __attribute__((always_inline)) { v[c] = Pack<T>(); });
@@ -205,6 +218,19 @@ void short_range_potential(const ShortRangePlan<T>& plan, double cutoff, int ord
       });
 }
 
+// Potentials at all atoms of the multipoles in plan.cartesian[0], of degree L, as Cartesian sums in
+// plan.sums. Radial functions are read from plan.radial when they are `kept`, otherwise written
+// there when `keep` says so.
+template <int L, bool Kept, Number T, Executor E>
+void short_range_potential(const ShortRangePlan<T>& plan, double cutoff, int orders,
+                           RadialTables<RealOf<T>> tables, bool keep, const E& executor) {
+  fill_records<L, 1, T>(plan);
+  plan.sums.resize(static_cast<std::size_t>(plan.n_atoms * cartesian_size(L)));
+  for_each_row_block(plan, executor, [&](int first, int last, std::size_t) {
+    short_range_potential_of_rows<L, Kept, T>(plan, first, last, cutoff, orders, tables, keep);
+  });
+}
+
 // Adds plan.sums of degree `degree` to coefficients of l_max.
 template <Number T>
 void add_sums(const ShortRangePlan<T>& plan, int degree, int l_max, std::span<T> v) {
@@ -216,28 +242,39 @@ void add_sums(const ShortRangePlan<T>& plan, int degree, int l_max, std::span<T>
   }
 }
 
-// ½ Σ r g over directed pairs is Σ over pairs.
-template <Number T>
-void add_half_strain(const Pack<T>* strain, T factor, GeometryGradient<T>& gradient) {
+// The sums of all blocks; work(first row, last row, sums of the block). ½ Σ r g over directed pairs
+// is Σ over pairs.
+template <Number T, Executor E, class Work>
+T sum_row_blocks(const ShortRangePlan<T>& plan, T factor, GeometryGradient<T>& gradient,
+                 const E& executor, const Work& work) {
+  const auto rows = static_cast<std::size_t>(plan.neighbors.n_rows());
+  plan.block_sums.resize((rows + rows_of_block - 1) / rows_of_block);
+  for_each_row_block(plan, executor, [&](int first, int last, std::size_t k) {
+    work(first, last, plan.block_sums[k]);
+  });
+  T energy(0);
+  Matrix3<T> strain{};
+  for (const ShortRangeSums<T>& sums : plan.block_sums) {
+    energy += sums.energy;
+    strain += sums.strain;
+  }
   const T half = factor * RealOf<T>(0.5);
-  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += half * sum_lanes(strain[c]);
+  for (std::size_t c = 0; c < 9; ++c) gradient.strain.data[c] += half * strain.data[c];
+  return energy;
 }
 
-// Adds factor · ∂(aᵀSb) with a, b = plan.cartesian[0], [1]. forward(receiver class, sender class)
-// is the table of a at the receiver and b at the sender, backward that of b at the receiver and a
-// at the sender.
 template <int L, bool Symmetric, Number T>
-void short_range_gradient(const ShortRangePlan<T>& plan, double cutoff, int orders,
-                          RadialTables<RealOf<T>> forward, RadialTables<RealOf<T>> backward,
-                          T factor, GeometryGradient<T>& gradient) {
+void short_range_gradient_of_rows(const ShortRangePlan<T>& plan, int first, int last, double cutoff,
+                                  int orders, RadialTables<RealOf<T>> forward,
+                                  RadialTables<RealOf<T>> backward, T factor,
+                                  GeometryGradient<T>& gradient, ShortRangeSums<T>& sums) {
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
   constexpr int stride = record_stride(L, 2);
-  fill_records<L, 2, T>(plan);
   Pack<T> strain[9] = {}, sum[3], a[size], b[size];
   const Pack<T> none[size] = {};
   int receiver = 0;
   for_each_neighbor_pack<L, 2, T>(
-      plan,
+      plan, first, last,
       [&](int row, int image) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
         unroll<3>([&](auto c) __attribute__((always_inline)) { sum[c] = Pack<T>(); });
@@ -274,24 +311,37 @@ void short_range_gradient(const ShortRangePlan<T>& plan, double cutoff, int orde
         unroll<3>([&](auto c)
                       __attribute__((always_inline)) { to[c] += factor * sum_lanes(sum[c]); });
       });
-  Pack<T> total[9];  // copies, so that the sums themselves stay in registers
-  unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = strain[c]; });
-  add_half_strain(total, factor, gradient);
+  unroll<9>([&](auto c)
+                __attribute__((always_inline)) { sums.strain.data[c()] = sum_lanes(strain[c]); });
 }
 
-// ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
+// Adds factor · ∂(aᵀSb) with a, b = plan.cartesian[0], [1]. forward(receiver class, sender class)
+// is the table of a at the receiver and b at the sender, backward that of b at the receiver and a
+// at the sender.
+template <int L, bool Symmetric, Number T, Executor E>
+void short_range_gradient(const ShortRangePlan<T>& plan, double cutoff, int orders,
+                          RadialTables<RealOf<T>> forward, RadialTables<RealOf<T>> backward,
+                          T factor, GeometryGradient<T>& gradient, const E& executor) {
+  fill_records<L, 2, T>(plan);
+  sum_row_blocks(
+      plan, factor, gradient, executor, [&](int first, int last, ShortRangeSums<T>& sums) {
+        short_range_gradient_of_rows<L, Symmetric, T>(plan, first, last, cutoff, orders, forward,
+                                                      backward, factor, gradient, sums);
+      });
+}
+
 template <int L, Number T>
-T short_range_energy(const ShortRangePlan<T>& plan, double cutoff, int orders,
-                     RadialTables<RealOf<T>> table, T factor, GeometryGradient<T>& gradient) {
+void short_range_energy_of_rows(const ShortRangePlan<T>& plan, int first, int last, double cutoff,
+                                int orders, RadialTables<RealOf<T>> table, T factor,
+                                GeometryGradient<T>& gradient, ShortRangeSums<T>& sums) {
   using R = RealOf<T>;
   constexpr int size = cartesian_size(L), functions = 2 * L + 2;
   constexpr int stride = record_stride(L, 1);
-  fill_records<L, 1, T>(plan);
   Pack<T> strain[9] = {}, sum[3], v[size], p[size];
   T energy(0);
   int receiver = 0;
   for_each_neighbor_pack<L, 1, T>(
-      plan,
+      plan, first, last,
       [&](int row, int image) __attribute__((always_inline)) {
         receiver = plan.atom_class[static_cast<std::size_t>(plan.neighbors.row_atom(row))];
         unroll<3>([&](auto c) __attribute__((always_inline)) { sum[c] = Pack<T>(); });
@@ -347,16 +397,30 @@ T short_range_energy(const ShortRangePlan<T>& plan, double cutoff, int orders,
         unroll<3>([&](auto c)
                       __attribute__((always_inline)) { to[c] += factor * sum_lanes(sum[c]); });
       });
-  // Copies, so that the sums themselves stay in registers.
-  Pack<T> total[9];
+  sums.energy = energy;
   if constexpr (L == 0) {
     constexpr int place[9] = {0, 1, 2, 1, 3, 4, 2, 4, 5};
-    unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = -strain[place[c]]; });
+    unroll<9>([&](auto c) __attribute__((always_inline)) {
+      sums.strain.data[c()] = -sum_lanes(strain[place[c]]);
+    });
   } else {
-    unroll<9>([&](auto c) __attribute__((always_inline)) { total[c] = strain[c]; });
+    unroll<9>([&](auto c)
+                  __attribute__((always_inline)) { sums.strain.data[c()] = sum_lanes(strain[c]); });
   }
-  add_half_strain(total, factor, gradient);
-  return energy * R(0.5);
+}
+
+// ½ pᵀSp of different atoms and its gradient, p = plan.cartesian[0].
+template <int L, Number T, Executor E>
+T short_range_energy(const ShortRangePlan<T>& plan, double cutoff, int orders,
+                     RadialTables<RealOf<T>> table, T factor, GeometryGradient<T>& gradient,
+                     const E& executor) {
+  fill_records<L, 1, T>(plan);
+  return RealOf<T>(0.5) * sum_row_blocks(plan, factor, gradient, executor,
+                                         [&](int first, int last, ShortRangeSums<T>& sums) {
+                                           short_range_energy_of_rows<L, T>(plan, first, last,
+                                                                            cutoff, orders, table,
+                                                                            factor, gradient, sums);
+                                         });
 }
 
 }  // namespace leyden::inline LEYDEN_ABI::detail

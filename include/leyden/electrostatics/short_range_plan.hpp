@@ -9,6 +9,13 @@
 
 namespace leyden::inline LEYDEN_ABI::detail {
 
+/// Of some rows of atoms.
+template <Number T>
+struct ShortRangeSums {
+  T energy{};
+  Matrix3<T> strain{};
+};
+
 /// What depends on geometry and widths alone. One thread at a time.
 template <Number T>
 struct ShortRangePlan {
@@ -45,6 +52,7 @@ struct ShortRangePlan {
   mutable Buffer<R> records, record_tangents;  // (images, stride): position and multipoles
   mutable std::vector<T> cartesian[2];         // (n, components)
   mutable std::vector<T> result, sums;
+  mutable std::vector<ShortRangeSums<T>> block_sums;
   mutable Buffer<Pack<T>> radial;  // (packs, 2 l_max + 1)
   mutable int applications = 0;
   mutable std::array<std::vector<T>, 2> assembly;
