@@ -3,24 +3,13 @@
 
 #include <leyden/atoms/cell_grid.hpp>
 #include <leyden/atoms/elements.hpp>
+#include <leyden/core/error.hpp>
 
-#include <cstdio>
 #include <string>
 
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
-
-inline std::string number_text(double x) {
-  std::string s = std::to_string(x);
-  // Six decimals hide small numbers.
-  if (x != 0 && (std::abs(x) < 1e-3 || std::abs(x) >= 1e9)) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%.6g", x);
-    s = buffer;
-  }
-  return s;
-}
 
 inline std::string vector_text(const Vector3<double>& v) {
   return "(" + number_text(v[0]) + ", " + number_text(v[1]) + ", " + number_text(v[2]) + ")";

@@ -3,6 +3,8 @@
 
 #include <leyden/config.hpp>
 
+#include <cmath>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -33,5 +35,19 @@ class ConvergenceError : public Error {
  public:
   explicit ConvergenceError(const std::string& text) : Error(text) {}
 };
+
+namespace detail {
+/// A number for the text of an error.
+inline std::string number_text(double x) {
+  std::string s = std::to_string(x);
+  // Six decimals hide small numbers.
+  if (x != 0 && (std::abs(x) < 1e-3 || std::abs(x) >= 1e9)) {
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%.6g", x);
+    s = buffer;
+  }
+  return s;
+}
+}  // namespace detail
 
 }  // namespace leyden::inline LEYDEN_ABI

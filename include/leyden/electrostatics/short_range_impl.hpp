@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string>
 
@@ -45,13 +44,11 @@ inline double own_long_range(const Splitting& splitting, int l) {
 inline void check_overlap(const char* what, double s, double t, double cutoff, double accuracy) {
   const double g = 1 / std::sqrt(2 * (s * s + t * t));
   if (!(std::erfc(g * cutoff) > accuracy)) return;
-  std::array<char, 64> numbers{};
-  std::snprintf(numbers.data(), numbers.size(), "%.1e, more than the accuracy of %.1e",
-                std::erfc(g * cutoff), accuracy);
   throw ModelError(
       "ShortRange: Gaussians of widths " + std::to_string(s) + " and " + std::to_string(t) +
       " Angstrom" + what + " still overlap at the cutoff of " + std::to_string(cutoff) +
-      " Angstrom by erfc = " + numbers.data() + " asked for; expected a cutoff of " +
+      " Angstrom by erfc = " + number_text(std::erfc(g * cutoff)) + ", more than the accuracy of " +
+      number_text(accuracy) + " asked for; expected a cutoff of " +
       std::to_string(negligible_erfc(accuracy, 0) / g) +
       " Angstrom. Choose that, narrower Gaussians, or a sum without a short-ranged part (wave "
       "vectors or mesh alone), which broad Gaussians do not need");

@@ -223,7 +223,7 @@ inline Tuned<ParticleMeshOptions> tune_mesh(const Geometry<double>& geometry, So
   for (const double cutoff : cutoffs) attempt(cutoff);
   if (!(best.seconds < std::numeric_limits<double>::infinity()))
     throw ModelError("tune_particle_mesh: no parameters reach a force error of " +
-                     std::to_string(target.force_error) +
+                     number_text(target.force_error) +
                      " eV/Angstrom with this cutoff; allow more, or another cutoff");
   return best;
 }
@@ -308,7 +308,7 @@ inline VerifiedParticleMesh tune_and_verify(const Geometry<double>& geometry, So
                                             std::span<const double> p, double accuracy,
                                             TuningTarget target = {}) {
   if (!(accuracy > 0 && accuracy < 0.5))
-    throw ModelError("tune_and_verify: an accuracy of " + std::to_string(accuracy) +
+    throw ModelError("tune_and_verify: an accuracy of " + detail::number_text(accuracy) +
                      "; expected one between 0 and 0.5, relative to the forces");
   // How large forces are: from solvers ever better, until they tell.
   double force = 0;
@@ -333,8 +333,9 @@ inline VerifiedParticleMesh tune_and_verify(const Geometry<double>& geometry, So
   }
   if (out.verification.force_error > asked)
     throw ModelError("tune_and_verify: the error of forces stays at " +
-                     std::to_string(out.verification.force_error) + " eV/Angstrom, " +
-                     std::to_string(asked) + " were asked for; rounding or the cutoff limits it");
+                     detail::number_text(out.verification.force_error) + " eV/Angstrom, " +
+                     detail::number_text(asked) +
+                     " were asked for; rounding or the cutoff limits it");
   return out;
 }
 

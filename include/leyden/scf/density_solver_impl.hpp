@@ -3,17 +3,11 @@
 
 #include <leyden/scf/density_solver.hpp>
 
-#include <cstdio>
 #include <limits>
 
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
-inline std::string scientific(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2e", x);
-  return text;
-}
 template <class R>
 R largest(std::span<const R> x) {
   R most = 0;
@@ -147,7 +141,7 @@ void DensitySolver<Law, S, R>::solve() {
     throw ConvergenceError(
         "self-consistent charges: " + std::string(to_string(out.status)) + " after " +
         std::to_string(out.iterations) + " iterations, residual " +
-        detail::scientific(out.residual) + " where " + detail::scientific(options_.tolerance) +
+        detail::number_text(out.residual) + " where " + detail::number_text(options_.tolerance) +
         " is asked for; allow more iterations or another method, check that no two atoms coincide "
         "and that the charge can be held, or set throw_on_failure to false and look at the "
         "outcome");
