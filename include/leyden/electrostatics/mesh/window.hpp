@@ -71,7 +71,7 @@ class MeshWindow {
                        " given; it must be positive, or 0 for the usual one");
     if (kind == MeshWindowKind::spline) {
       degree_ = order - 1;
-      fit([&](double x) { return spline(order_, x + 0.5 * order_); });
+      set_spline();
       return;
     }
     c_ = c > 0 ? c : default_parameter(order);
@@ -130,17 +130,34 @@ class MeshWindow {
   }
 
  private:
-  // The cardinal spline of `order` on (0, order).
-  static double spline(int order, double x) {
-    double value[most_order];
-    for (int j = 0; j < order; ++j)
-      value[j] = x - j > 0 && x - j < 2 ? 1 - std::abs(x - j - 1) : 0.0;
-    for (int n = 3; n <= order; ++n)
-      for (int j = 0; j + n <= order; ++j) {
-        const double y = x - j;
-        value[j] = (y * value[j] + (n - y) * value[j + 1]) / (n - 1);
+  // The pieces of the cardinal spline, by its recurrence on their coefficients: derivatives of high
+  // orders cancel between nodes, and interpolated values do not have the digits for that.
+  void set_spline() {
+    const std::size_t n = static_cast<std::size_t>(order_);
+    using Piece = std::array<long double, most_order>;  // coefficients of 1, t, …
+    std::array<Piece, most_order> last{}, next;
+    last[0][0] = 1;
+    for (std::size_t order = 2; order <= n; ++order) {
+      next = {};
+      // Piece j: x = j + (1 − t)/2 from the spline's start.
+      const auto add = [&](Piece& to, const Piece& from, long double constant, long double slope) {
+        for (std::size_t k = 0; k + 1 < order; ++k) {
+          to[k] += constant * from[k] / static_cast<long double>(order - 1);
+          to[k + 1] += slope * from[k] / static_cast<long double>(order - 1);
+        }
+      };
+      for (std::size_t j = 0; j < order; ++j) {
+        const long double x = static_cast<long double>(j) + 0.5L;
+        if (j + 1 < order) add(next[j], last[j], x, -0.5L);
+        if (j > 0) add(next[j], last[j - 1], static_cast<long double>(order) - x, 0.5L);
       }
-    return value[0];
+      last = next;
+    }
+    coefficients_.assign(n * n, 0.0);
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t k = 0; k < n; ++k)
+        coefficients_[k * n + j] = static_cast<double>(last[j][k]);
+    set_quadrature();
   }
 
   template <class F>
@@ -159,6 +176,10 @@ class MeshWindow {
     for (int j = 0; j < order_; ++j)
       for (int k = 0; k <= degree_; k += 2) integral += coefficient(k, j) / (k + 1);
     for (double& x : coefficients_) x /= integral;
+    set_quadrature();
+  }
+
+  void set_quadrature() {
     std::vector<double> node, weight;
     detail::half_gauss_legendre(8, node, weight);
     quadrature_.clear();
