@@ -4,6 +4,7 @@
 #include <leyden/atoms/geometry.hpp>
 #include <leyden/core/error.hpp>
 #include <leyden/electrostatics/error_estimate.hpp>
+#include <leyden/electrostatics/ewald.hpp>
 #include <leyden/electrostatics/particle_mesh.hpp>
 
 #include <algorithm>
@@ -113,7 +114,7 @@ inline MeshCandidate coarsest_mesh(const Matrix3<double>& cell, const Splitting&
     return MeshCandidate{spacing, mesh_force_error(cell, size, window, splitting, strength, 500),
                          static_cast<double>(size[0]) * size[1] * size[2]};
   };
-  double high = 1.3 * std::numbers::pi / splitting.k_max(1e-3), low = high / 16;
+  double high = 1.3 * std::numbers::pi / splitting.k_max(1e-3), low = high / 24;
   MeshCandidate best = at(low);
   if (!(best.error <= allowed)) return {};
   while (high / low > 1.02) {
@@ -296,33 +297,17 @@ Verification verify(const Solver& solver, const Reference& reference,
 /// Parameters whose error was measured.
 struct VerifiedParticleMesh {
   Tuned<ParticleMeshOptions> tuned;
-  Verification verification;  ///< against a ParticleMesh tuned to a hundredth of the error
+  Verification verification;  ///< against a sum a hundred times tighter
 };
 
-/// The cheapest ParticleMesh whose forces are off by less than `accuracy` times the forces
-/// themselves (root mean squares), and by no less than a tenth of that: tuned, measured and, when
-/// the system is not what estimates suppose, tuned again.
-/// @param accuracy relative; target.force_error is not looked at
-/// @throws ModelError as tune_particle_mesh(), and when no measured error is small enough
-inline VerifiedParticleMesh tune_and_verify(const Geometry<double>& geometry, SourceShape source,
-                                            std::span<const double> p, double accuracy,
-                                            TuningTarget target = {}) {
-  if (!(accuracy > 0 && accuracy < 0.5))
-    throw ModelError("tune_and_verify: an accuracy of " + detail::number_text(accuracy) +
-                     "; expected one between 0 and 0.5, relative to the forces");
-  // How large forces are: from solvers ever better, until they tell.
-  double force = 0;
-  target.force_error = 1.0;
-  for (int turn = 0; turn < 20; ++turn) {
-    const ParticleMesh rough = detail::reference_mesh(geometry, source, p, target);
-    force = verify(rough, rough, geometry, source, p).force;
-    if (target.force_error <= 0.1 * force) break;
-    target.force_error = std::min(0.05 * force, 0.1 * target.force_error);
-  }
+namespace detail {
+
+template <class Reference>
+VerifiedParticleMesh tune_against(const Reference& reference, double force,
+                                  const Geometry<double>& geometry, SourceShape source,
+                                  std::span<const double> p, double accuracy, TuningTarget target) {
   VerifiedParticleMesh out;
   const double asked = accuracy * force;
-  target.force_error = 0.01 * asked;
-  const ParticleMesh reference = detail::reference_mesh(geometry, source, p, target);
   target.force_error = asked;
   for (int turn = 0; turn < 4; ++turn) {
     out.tuned = tune_particle_mesh(geometry, source, p, target);
@@ -333,10 +318,46 @@ inline VerifiedParticleMesh tune_and_verify(const Geometry<double>& geometry, So
   }
   if (out.verification.force_error > asked)
     throw ModelError("tune_and_verify: the error of forces stays at " +
-                     detail::number_text(out.verification.force_error) + " eV/Angstrom, " +
-                     detail::number_text(asked) +
-                     " were asked for; rounding or the cutoff limits it");
+                     number_text(out.verification.force_error) + " eV/Angstrom, " +
+                     number_text(asked) + " were asked for; rounding or the cutoff limits it");
   return out;
+}
+
+}  // namespace detail
+
+/// The cheapest ParticleMesh whose forces are off by less than `accuracy` times the forces
+/// themselves (root mean squares), and by no less than a tenth of that: tuned, measured and, when
+/// the system is not what estimates suppose, tuned again. Measured against Ewald's sum up to 1000
+/// atoms, against a ParticleMesh beyond.
+/// @param accuracy relative; target.force_error is not looked at
+/// @throws ModelError as tune_particle_mesh(), and when no measured error is small enough
+inline VerifiedParticleMesh tune_and_verify(const Geometry<double>& geometry, SourceShape source,
+                                            std::span<const double> p, double accuracy,
+                                            TuningTarget target = {}) {
+  if (!(accuracy > 0 && accuracy < 0.5))
+    throw ModelError("tune_and_verify: an accuracy of " + detail::number_text(accuracy) +
+                     "; expected one between 0 and 0.5, relative to the forces");
+  if (geometry.n_atoms() <= 1000) {
+    EwaldOptions options;
+    options.accuracy = std::clamp(0.01 * accuracy, 1e-13, 1e-5);
+    options.background = target.background;
+    options.self = target.self;
+    const Ewald reference(options);
+    const double force = verify(reference, reference, geometry, source, p).force;
+    return detail::tune_against(reference, force, geometry, source, p, accuracy, target);
+  }
+  // How large forces are: from solvers ever better, until they tell.
+  double force = 0;
+  target.force_error = 1.0;
+  for (int turn = 0; turn < 20; ++turn) {
+    const ParticleMesh rough = detail::reference_mesh(geometry, source, p, target);
+    force = verify(rough, rough, geometry, source, p).force;
+    if (target.force_error <= 0.1 * force) break;
+    target.force_error = std::min(0.05 * force, 0.1 * target.force_error);
+  }
+  target.force_error = 0.01 * accuracy * force;
+  return detail::tune_against(detail::reference_mesh(geometry, source, p, target), force, geometry,
+                              source, p, accuracy, target);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI
