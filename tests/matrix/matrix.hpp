@@ -316,11 +316,13 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
     Row<P>(potential, boundary).print(std::string(S::name).c_str(), variant);
   };
 #if defined(LEYDEN_MATRIX_SPLIT)  // the solvers that split K: programs of their own, for their size
+  // Differences see the jump of pairs that cross the cutoff, which is as large as the accuracy.
   EwaldOptions ewald;
+  ewald.accuracy = 1e-8;
   ewald.background = Background::uniform;
   ewald.feature_width = 2.0;  // the widest that a model here looks at
   ParticleMeshOptions mesh;
-  mesh.accuracy = 1e-3;  // of the sum; derivatives are exact for any mesh
+  mesh.accuracy = 1e-6;
   mesh.splitting = MeshSplitting::prolate;
   mesh.cutoff = 11.0;
   mesh.background = Background::uniform;

@@ -32,7 +32,6 @@ struct Geometry {
   std::vector<T> length;           // (edges) Å
   std::vector<int> pair_edge;      // (n_pairs) one of the two edges of each pair
   int n_pairs = 0;
-  double cutoff = 0;  ///< Å: all edges shorter than this are here; 0: not known, or no edges
 
   int n_atoms() const { return static_cast<int>(positions.size()); }
   int n_edges() const { return static_cast<int>(sender.size()); }

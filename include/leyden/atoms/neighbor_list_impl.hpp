@@ -138,7 +138,6 @@ void make_geometry(const Structure& structure, const NeighborList& list, Geometr
   // written, pair_edge maps the list's numbers to the geometry's. A vector and its reverse come out
   // of the same instructions, which are odd in their arguments: exactly opposite.
   const double cutoff = list.cutoff();
-  geometry.cutoff = cutoff;
   int seen = 0;
   int pairs = 0;
   std::size_t out = 0;

@@ -144,7 +144,7 @@ void Ewald::plan(const Geometry<T>& geometry, SourceShape source,
     make_box("Ewald", geometry, 6.0, plan.waves.box);
     volume = std::abs(static_cast<double>(value_of(determinant(plan.waves.box.cell))));
   }
-  const double cutoff = detail::choose_ewald_cutoff(options_, widest, geometry.cutoff, volume, n);
+  const double cutoff = detail::choose_ewald_cutoff(options_, widest, volume, n);
   if (!same || cutoff != plan.settings.cutoff) {
     plan.short_range.reset();
     plan.settings = detail::choose_ewald(options_, source.l_max, widest, cutoff);

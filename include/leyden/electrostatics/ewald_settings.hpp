@@ -20,8 +20,8 @@ struct EwaldOptions {
   /// ewald_settings.hpp), is as large as this over √2. Systems with long-ranged order are served
   /// better; forces that are small because sources screen each other, worse.
   double accuracy = 1e-6;
-  /// Å, of pairs. 0: that of the geometry's edges, if it has any, or that at which pairs and waves
-  /// cost about the same; not less than Gaussians need to end.
+  /// Å, of pairs. 0: that at which pairs and waves cost about the same, not less than Gaussians
+  /// need to end; or that of the geometry's edges, where it is near.
   double cutoff = 0.0;
   /// Å. With a skin the list of pairs is kept while no atom has moved more than half of it and the
   /// cell is the same.
@@ -148,15 +148,14 @@ inline double erfc_reach(double accuracy) {
 inline double pair_accuracy(double accuracy) { return std::max(0.01 * accuracy, 1e-15); }
 
 /// The cutoff of pairs, before the split is chosen.
-/// `volume`, `n_atoms`: of the box of waves; `list_cutoff`: of the geometry's edges or 0.
-inline double choose_ewald_cutoff(const EwaldOptions& options, double widest, double list_cutoff,
-                                  double volume, int n_atoms) {
+/// `volume`, `n_atoms`: of the box of waves.
+inline double choose_ewald_cutoff(const EwaldOptions& options, double widest, double volume,
+                                  int n_atoms) {
   if (options.cutoff > 0) return options.cutoff;
   const double t = std::max(widest, options.feature_width);
   // Slightly more, so that the pairs find no overlap at the accuracy.
   const double needed = 1.001 * erfc_reach(pair_accuracy(options.accuracy)) *
                         std::sqrt(2 * (std::max(widest, t) * std::max(widest, t) + t * t));
-  if (list_cutoff > 0) return std::max(list_cutoff, needed);
   // A neighbour costs about six times as much as a wave vector: with 4π/3 ρ r³ neighbours and
   // V (x/r)³/12π² waves, x = k_c r_c. In steps of 5 %, so that it seldom changes with the volume.
   const double x =
