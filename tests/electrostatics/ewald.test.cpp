@@ -307,3 +307,9 @@ TEST_CASE("Ewald: what it does not serve is refused with a way out") {
   options.self = SelfInteraction::excluded;
   CHECK_THROWS_AS(Ewald(options).plan(s.geometry, s.source(0), 0.0, plan), InputError);
 }
+
+TEST_CASE("Ewald: results do not depend on the number of threads") {
+  EwaldOptions options;
+  options.background = Background::uniform;
+  check_threads(Ewald(options), doubled(random_system(true, 5), 3));
+}

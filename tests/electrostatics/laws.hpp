@@ -5,6 +5,7 @@
 #include <leyden/electrostatics/multipoles.hpp>
 
 #include "support/catch.hpp"
+#include "support/thread_executor.hpp"
 
 #include <cmath>
 #include <vector>
@@ -415,6 +416,56 @@ void check_no_allocation(const Solver& solver, const System& s, const Count& cou
   const auto before = count();
   everything();
   CHECK(count() == before);
+}
+
+/// The system doubled along its lattice vectors (or unit vectors of 8 Å) in turn.
+inline System doubled(System s, int times) {
+  for (int copy = 0; copy < times; ++copy) {
+    const int axis = copy % 3;
+    const std::size_t n = s.widths.size();
+    Vector3<double> step = s.geometry.cell.row(axis);
+    if (!s.geometry.periodic[0]) {
+      step = {};
+      step[axis] = 8.0 * (1 + copy / 3);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      s.geometry.positions.push_back(s.geometry.positions[i] + step);
+      s.widths.push_back(s.widths[i]);
+    }
+    for (int c = 0; c < 3; ++c) s.geometry.cell(axis, c) *= 2;
+  }
+  return s;
+}
+
+/// Everything by threads is the same to the last bit. The system must be large enough for several
+/// blocks of work.
+template <class Solver>
+void check_threads(const Solver& solver, const System& s) {
+  const std::size_t m = coefficients(s, 1);
+  const auto a = random_numbers(m, 46), b = random_numbers(m, 47);
+  const std::vector<double> widths{0.6, 1.1};
+  const PotentialFeatures shape{1, widths};
+  const auto c = random_numbers(2 * m, 48);
+  const auto run = [&](auto&& executor) {
+    typename Solver::template Plan<double> plan;
+    solver.plan(s.geometry, s.source(1), 0.0, plan);
+    GeometryGradient<double> g;
+    g.reset(s.widths.size());
+    std::vector<double> out(4 * m);
+    const std::span<double> all(out);
+    solver.apply(plan, a, all.first(m), executor);
+    solver.features(plan, a, shape, all.subspan(m, 2 * m), executor);
+    solver.features_transpose(plan, c, shape, all.subspan(3 * m, m), executor);
+    out.push_back(solver.energy(plan, a, 1.0, g, executor));
+    solver.bilinear_gradient(plan, a, b, 1.0, g, executor);
+    solver.feature_gradient(plan, c, b, shape, 1.0, g, executor);
+    for (const auto& r : g.positions)
+      for (int d = 0; d < 3; ++d) out.push_back(r[d]);
+    out.insert(out.end(), g.strain.data.begin(), g.strain.data.end());
+    return out;
+  };
+  const std::vector<double> one = run(SerialExecutor{});
+  for (const int threads : {2, 5}) CHECK(run(leyden_test::ThreadExecutor(threads)) == one);
 }
 
 }  // namespace electrostatics_test

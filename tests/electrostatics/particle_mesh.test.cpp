@@ -5,7 +5,6 @@
 
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
-#include "support/thread_executor.hpp"
 
 using namespace electrostatics_test;
 
@@ -387,33 +386,9 @@ TEST_CASE("ParticleMesh: a plan is used again for other cells, widths and bounda
 }
 
 TEST_CASE("ParticleMesh: results do not depend on the number of threads") {
-  System s = random_system(true, 5);
   // Enough atoms for several slabs and blocks.
-  for (int copy = 0; copy < 3; ++copy) {
-    const std::size_t n = s.widths.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      s.geometry.positions.push_back(s.geometry.positions[i] + s.geometry.cell.row(copy));
-      s.widths.push_back(s.widths[i]);
-    }
-    for (int c = 0; c < 3; ++c) s.geometry.cell(copy, c) *= 2;
-  }
-  for (const auto splitting : {MeshSplitting::none, MeshSplitting::prolate}) {
-    if (splitting == MeshSplitting::prolate) s.widths.assign(s.widths.size(), 0.3);
-    const auto mesh = accurate(1e-5, splitting);
-    const auto p = random_numbers(coefficients(s, 1), 46);
-    ParticleMesh::Plan<double> plan;
-    mesh.plan(s.geometry, s.source(1), 0.0, plan);
-    std::vector<double> v(p.size()), w(p.size());
-    GeometryGradient<double> g, r;
-    g.reset(s.widths.size());
-    r.reset(s.widths.size());
-    mesh.apply(plan, p, v);
-    const double energy = mesh.energy(plan, p, 1.0, g);
-    const leyden_test::ThreadExecutor threads(3);
-    mesh.apply(plan, p, w, threads);
-    CHECK(v == w);
-    CHECK(mesh.energy(plan, p, 1.0, r, threads) == energy);
-    CHECK(g.positions == r.positions);
-    CHECK(g.strain == r.strain);
-  }
+  System s = doubled(random_system(true, 5), 3);
+  check_threads(accurate(1e-5, MeshSplitting::none), s);
+  s.widths.assign(s.widths.size(), 0.3);
+  check_threads(accurate(1e-5, MeshSplitting::prolate), s);
 }

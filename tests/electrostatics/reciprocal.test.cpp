@@ -198,3 +198,10 @@ TEST_CASE("Reciprocal: what it does not serve is refused with a way out") {
   for (int c = 0; c < 3; ++c) flat.cell(2, c) = flat.cell(0, c) + flat.cell(1, c);
   CHECK_THROWS_AS(Reciprocal().plan(flat, s.source(0), 0.0, plan), InputError);
 }
+
+TEST_CASE("Reciprocal: results do not depend on the number of threads") {
+  ReciprocalOptions options;
+  options.accuracy = 1e-6;
+  options.background = Background::uniform;
+  check_threads(Reciprocal(options), doubled(random_system(true, 5), 3));
+}

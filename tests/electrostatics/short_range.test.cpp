@@ -5,7 +5,6 @@
 
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
-#include "support/thread_executor.hpp"
 
 #include <complex>
 
@@ -387,42 +386,9 @@ TEST_CASE("ShortRange: a warm plan does not allocate") {
 }
 
 TEST_CASE("ShortRange: results do not depend on the number of threads") {
-  System s = random_system(true, 5);
-  // Enough atoms for several blocks.
-  for (int copy = 0; copy < 4; ++copy) {
-    const int axis = copy % 3;
-    const std::size_t n = s.widths.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      s.geometry.positions.push_back(s.geometry.positions[i] + s.geometry.cell.row(axis));
-      s.widths.push_back(s.widths[i]);
-    }
-    for (int c = 0; c < 3; ++c) s.geometry.cell(axis, c) *= 2;
-  }
+  const System s = doubled(random_system(true, 5), 4);
   REQUIRE(s.widths.size() > 2 * detail::rows_of_block);
-  const ShortRange solver = prolate(9, 10, 1e-6);
-  const auto p = random_numbers(coefficients(s, 1), 46), q = random_numbers(p.size(), 47);
-  const std::vector<double> widths{0.6};
-  const PotentialFeatures shape{1, widths};
-  const auto run = [&](auto&& executor) {
-    ShortRange::Plan<double> plan;
-    solver.plan(s.geometry, s.source(1), 0.0, plan);
-    GeometryGradient<double> g;
-    g.reset(s.widths.size());
-    std::vector<double> out(3 * p.size());
-    const std::span<double> all(out);
-    solver.add_potential(plan, p, all.first(p.size()), executor);
-    solver.features(plan, p, shape, all.subspan(p.size(), p.size()), executor);
-    solver.features_transpose(plan, p, shape, all.subspan(2 * p.size(), p.size()), executor);
-    out.push_back(solver.energy(plan, p, 1.0, g, executor));
-    solver.bilinear_gradient(plan, p, q, 1.0, g, executor);
-    solver.feature_gradient(plan, p, q, shape, 1.0, g, executor);
-    for (const auto& r : g.positions)
-      for (int c = 0; c < 3; ++c) out.push_back(r[c]);
-    out.insert(out.end(), g.strain.data.begin(), g.strain.data.end());
-    return out;
-  };
-  const std::vector<double> one = run(SerialExecutor{});
-  for (const int threads : {2, 5}) CHECK(run(leyden_test::ThreadExecutor(threads)) == one);
+  check_threads(prolate(9, 10, 1e-6), s);
 }
 
 TEST_CASE("ShortRange: what it does not serve is refused with a way out") {

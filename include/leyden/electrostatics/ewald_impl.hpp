@@ -61,9 +61,9 @@ void add_average_potential(const Ewald::Plan<T>& plan, const ChargeSums<T>& from
 }
 
 // The waves' part of the potential at receivers of degree l_max.
-template <Number T>
+template <Number T, Executor E>
 void wave_features(const Ewald::Plan<T>& plan, std::span<const T> p, int p_l_max, int l_max,
-                   std::span<T> out) {
+                   std::span<T> out, const E& executor) {
   constexpr double zero[1] = {0.0};
   const auto& waves = plan.waves;
   // The kernels of sources and receivers are the same: points of any degree.
@@ -71,7 +71,7 @@ void wave_features(const Ewald::Plan<T>& plan, std::span<const T> p, int p_l_max
   sources[0].l_max = p_l_max;
   auto& receivers = receiver_layers(waves, PotentialFeatures{l_max, zero});
   load_layer<T>(waves, p, sources[0]);
-  reciprocal_potential(waves, sources, receivers);
+  reciprocal_potential(waves, sources, receivers, executor);
   store_potential<T>(waves, receivers[0], out);
 }
 
@@ -172,19 +172,19 @@ void Ewald::plan(const Geometry<T>& geometry, SourceShape source,
   if (value_of(plan.volume) < RealOf<T>(0)) plan.volume = -plan.volume;
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Ewald::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                  std::type_identity_t<std::span<T>> v) const {
+                  std::type_identity_t<std::span<T>> v, const E& executor) const {
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   if (plan.n_atoms == 0) return;
   auto& layers = detail::source_layers(plan.waves, 0);
   detail::load_layer<T>(plan.waves, p, layers[0]);
-  detail::reciprocal_potential(plan.waves, layers, layers);
+  detail::reciprocal_potential(plan.waves, layers, layers, executor);
   std::vector<T>& result = plan.waves.scratch.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::store_potential<T>(plan.waves, layers[0], result);
-  plan.short_range->add_potential(plan.pairs, p, std::span<T>(result));
+  plan.short_range->add_potential(plan.pairs, p, std::span<T>(result), executor);
   if (plan.bulk) {
     detail::ChargeSums<T> sums;
     sums.add(p, plan.l_max, plan.widths);
@@ -194,17 +194,18 @@ void Ewald::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> 
   std::copy(result.begin(), result.end(), v.begin());
 }
 
-template <Number T>
+template <Number T, Executor E>
 T Ewald::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+                std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   if (plan.n_atoms == 0) return T(R(0));
   auto& layers = detail::source_layers(plan.waves, 0);
   detail::load_layer<T>(plan.waves, p, layers[0]);
-  T energy = R(0.5) *
-             detail::reciprocal_gradient<T>(plan.waves, layers, layers, factor * R(0.5), gradient);
-  energy += plan.short_range->energy(plan.pairs, p, factor, gradient);
+  T energy = R(0.5) * detail::reciprocal_gradient<T>(plan.waves, layers, layers, factor * R(0.5),
+                                                     gradient, executor);
+  energy += plan.short_range->energy(plan.pairs, p, factor, gradient, executor);
   if (plan.bulk) {
     detail::ChargeSums<T> sums;
     sums.add(p, plan.l_max, plan.widths);
@@ -215,12 +216,13 @@ T Ewald::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
   return energy;
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Ewald::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                               std::type_identity_t<std::span<const T>> b,
-                              std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+                              std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                              const E& executor) const {
   if (a.data() == b.data()) {
-    energy(plan, a, factor * RealOf<T>(2), gradient);
+    energy(plan, a, factor * RealOf<T>(2), gradient, executor);
     return;
   }
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
@@ -229,8 +231,8 @@ void Ewald::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::spa
   auto& of_b = detail::source_layers(plan.waves, 1);
   detail::load_layer<T>(plan.waves, a, of_a[0]);
   detail::load_layer<T>(plan.waves, b, of_b[0]);
-  detail::reciprocal_gradient<T>(plan.waves, of_a, of_b, factor, gradient);
-  plan.short_range->bilinear_gradient(plan.pairs, a, b, factor, gradient);
+  detail::reciprocal_gradient<T>(plan.waves, of_a, of_b, factor, gradient, executor);
+  plan.short_range->bilinear_gradient(plan.pairs, a, b, factor, gradient, executor);
   if (!plan.bulk) return;
   detail::ChargeSums<T> sums_a, sums_b;
   sums_a.add(a, plan.l_max, plan.widths);
@@ -270,16 +272,17 @@ void Ewald::assemble(const Plan<T>& plan, std::type_identity_t<std::span<RealOf<
     }
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Ewald::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                     const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const {
+                     const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                     const E& executor) const {
   detail::check_features("Ewald", shape, 2);
   if (plan.n_atoms == 0 || shape.widths.empty()) return;
   const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
-  detail::wave_features<T>(plan, p, plan.l_max, shape.l_max, out.first(stride));
+  detail::wave_features<T>(plan, p, plan.l_max, shape.l_max, out.first(stride), executor);
   for (std::size_t w = 1; w < shape.widths.size(); ++w)
     std::copy_n(out.begin(), stride, out.begin() + static_cast<std::ptrdiff_t>(w * stride));
-  plan.short_range->add_features(plan.pairs, p, shape, out);
+  plan.short_range->add_features(plan.pairs, p, shape, out, executor);
   if (!plan.bulk) return;
   detail::ChargeSums<T> sums;
   sums.add(p, plan.l_max, plan.widths);
@@ -288,31 +291,31 @@ void Ewald::features(const Plan<T>& plan, std::type_identity_t<std::span<const T
                                      [&](std::size_t) { return shape.widths[w]; });
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Ewald::features_transpose(const Plan<T>& plan,
                                std::type_identity_t<std::span<const T>> cotangent,
                                const PotentialFeatures& shape,
-                               std::type_identity_t<std::span<T>> p_bar) const {
+                               std::type_identity_t<std::span<T>> p_bar, const E& executor) const {
   detail::check_features("Ewald", shape, 2);
   if (plan.n_atoms == 0 || shape.widths.empty()) return;
   const auto summed = detail::summed_cotangents<T>(plan, cotangent, shape);
   std::vector<T>& result = plan.waves.scratch.result;
   result.resize(p_bar.size());
-  detail::wave_features<T>(plan, summed, shape.l_max, plan.l_max, std::span<T>(result));
+  detail::wave_features<T>(plan, summed, shape.l_max, plan.l_max, std::span<T>(result), executor);
   for (std::size_t i = 0; i < p_bar.size(); ++i) p_bar[i] += result[i];
-  plan.short_range->features_transpose(plan.pairs, cotangent, shape, p_bar);
+  plan.short_range->features_transpose(plan.pairs, cotangent, shape, p_bar, executor);
   if (plan.bulk)
     detail::add_average_potential<T>(plan, detail::feature_charges<T>(plan, cotangent, shape),
                                      plan.l_max, p_bar,
                                      [&](std::size_t i) { return plan.widths[i]; });
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Ewald::feature_gradient(const Plan<T>& plan,
                              std::type_identity_t<std::span<const T>> cotangent,
                              std::type_identity_t<std::span<const T>> p,
                              const PotentialFeatures& shape, std::type_identity_t<T> factor,
-                             GeometryGradient<T>& gradient) const {
+                             GeometryGradient<T>& gradient, const E& executor) const {
   detail::check_features("Ewald", shape, 2);
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   if (plan.n_atoms == 0 || shape.widths.empty()) return;
@@ -322,8 +325,8 @@ void Ewald::feature_gradient(const Plan<T>& plan,
   detail::load_layer<T>(plan.waves, p, sources[0]);
   detail::load_layer<T>(plan.waves, detail::summed_cotangents<T>(plan, cotangent, shape),
                         receivers[0]);
-  detail::reciprocal_gradient<T>(plan.waves, receivers, sources, factor, gradient);
-  plan.short_range->feature_gradient(plan.pairs, cotangent, p, shape, factor, gradient);
+  detail::reciprocal_gradient<T>(plan.waves, receivers, sources, factor, gradient, executor);
+  plan.short_range->feature_gradient(plan.pairs, cotangent, p, shape, factor, gradient, executor);
   if (!plan.bulk) return;
   detail::ChargeSums<T> sums;
   sums.add(p, plan.l_max, plan.widths);

@@ -62,8 +62,9 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
                         packs, product);
     count = 0;
   };
+  RowScratch<T>& scratch = row_scratch(plan, 1)[0];
   for (const WaveRow& row : plan.waves.rows) {
-    row_phases(plan, row);
+    row_phases(plan, row, scratch);
     for (int m = 0; m <= row.reach; ++m)
       for (int side = 0; side < 2; ++side) {
         const std::size_t slot = row.first + static_cast<std::size_t>(2 * m + side);
@@ -87,8 +88,8 @@ void assemble_reciprocal(const ReciprocalPlan<T>& plan, std::span<RealOf<T>> mat
           const R factor =
               std::sqrt(std::abs(weight)) * value_of(plan.width_factors[segment.factor + slot]);
           for (int i = segment.first; i < segment.last; ++i) {
-            Pack<R> c = value_pack(plan.scratch.phase[static_cast<std::size_t>(2 * i)]);
-            Pack<R> s = value_pack(plan.scratch.phase[static_cast<std::size_t>(2 * i + 1)]);
+            Pack<R> c = value_pack(scratch.phase[static_cast<std::size_t>(2 * i)]);
+            Pack<R> s = value_pack(scratch.phase[static_cast<std::size_t>(2 * i + 1)]);
             const Pack<R> by[2] = {value_pack(table[2 * i]), value_pack(table[2 * i + 1])};
             rotate<R>(c, s, by, side == 1);
             re[i] = c * Pack<R>(factor);

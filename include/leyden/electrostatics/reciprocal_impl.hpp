@@ -17,15 +17,15 @@ namespace detail {
 
 template <bool WithBroadened, Number T>
 void spread_layers(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                   const std::vector<ReciprocalLayer<T>>& layers, int set) {
-  T* structure = plan.scratch.structure[static_cast<std::size_t>(set)].data();
-  T* broadened = plan.scratch.broadened[static_cast<std::size_t>(set)].data();
+                   const std::vector<ReciprocalLayer<T>>& layers, int set, RowScratch<T>& scratch) {
+  T* structure = scratch.structure[static_cast<std::size_t>(set)].data();
+  T* broadened = scratch.broadened[static_cast<std::size_t>(set)].data();
   const int size = 4 * (row.reach + 1);
   std::fill(structure, structure + size, T(0));
   if constexpr (WithBroadened) std::fill(broadened, broadened + size, T(0));
   for (const auto& layer : layers) {
     with_degree(layer.l_max, [&](auto l) {
-      spread_row<l(), WithBroadened, T>(plan, row, k0, layer, structure, broadened);
+      spread_row<l(), WithBroadened, T>(plan, row, k0, layer, scratch, structure, broadened);
     });
   }
 }
@@ -42,23 +42,69 @@ T layer_charge(const std::vector<ReciprocalLayer<T>>& layers) {
   return charge;
 }
 
-// Potentials of `sources` (set 0) at `receivers` (may be the same layers).
-template <Number T>
+// Rows in blocks, each with results of its own, which are added to the layers' in order: results do
+// not depend on the number of threads. A block is worth handing out.
+template <Number T, Executor E, class Row>
+void for_each_row_block(const ReciprocalPlan<T>& plan,
+                        std::span<std::vector<ReciprocalLayer<T>>* const> sets, int (*outputs)(int),
+                        const E& executor, const Row& work) {
+  constexpr double worth = 1e5;  // wave vectors times atoms
+  constexpr std::size_t most = 16;
+  const std::size_t rows = plan.waves.rows.size();
+  const double products = static_cast<double>(plan.waves.vectors) * plan.n_atoms;
+  const std::size_t count =
+      std::max<std::size_t>(1, std::min({rows, most, static_cast<std::size_t>(products / worth)}));
+  std::vector<RowScratch<T>>& workers = row_scratch(plan, executor.concurrency());
+  std::vector<RowBlock<T>>& blocks = plan.scratch.blocks;
+  if (blocks.size() < count) blocks.resize(count);
+  std::size_t layers = 0;
+  for (const auto* set : sets) layers += set->size();
+  for (std::size_t k = 0; k < count; ++k)
+    if (blocks[k].out.size() < layers) blocks[k].out.resize(layers);
+  executor.for_each(count, [&](std::size_t k, int worker) {
+    RowBlock<T>& block = blocks[k];
+    block.trace = T(RealOf<T>(0));
+    block.strain = {};
+    std::size_t at = 0;
+    for (const auto* set : sets)
+      for (const auto& layer : *set)
+        block.out[at++].assign(static_cast<std::size_t>(outputs(layer.l_max) * plan.packs),
+                               Pack<T>());
+    for (std::size_t r = rows * k / count; r < rows * (k + 1) / count; ++r)
+      work(plan.waves.rows[r], workers[static_cast<std::size_t>(worker)], block);
+  });
+  std::size_t at = 0;
+  for (auto* set : sets)
+    for (auto& layer : *set) {
+      layer.out = blocks[0].out[at];
+      for (std::size_t k = 1; k < count; ++k)
+        for (std::size_t i = 0; i < layer.out.size(); ++i) layer.out[i] += blocks[k].out[at][i];
+      ++at;
+    }
+  for (std::size_t k = 1; k < count; ++k) {
+    blocks[0].trace += blocks[k].trace;
+    blocks[0].strain += blocks[k].strain;
+  }
+}
+
+// Potentials of `sources` at `receivers` (may be the same layers).
+template <Number T, Executor E>
 void reciprocal_potential(const ReciprocalPlan<T>& plan,
                           const std::vector<ReciprocalLayer<T>>& sources,
-                          std::vector<ReciprocalLayer<T>>& receivers) {
-  for (auto& layer : receivers)
-    layer.out.assign(static_cast<std::size_t>(cartesian_size(layer.l_max) * plan.packs), Pack<T>());
-  for (const WaveRow& row : plan.waves.rows) {
-    const Vector3<T> k0 = plan.k[row.first];
-    row_phases(plan, row);
-    spread_layers<false>(plan, row, k0, sources, 0);
-    const T* structure = plan.scratch.structure[0].data();
-    for (auto& layer : receivers) {
-      with_degree(layer.l_max,
-                  [&](auto l) { gather_row<l(), T>(plan, row, k0, layer, structure); });
-    }
-  }
+                          std::vector<ReciprocalLayer<T>>& receivers, const E& executor) {
+  std::vector<ReciprocalLayer<T>>* const sets[1] = {&receivers};
+  for_each_row_block<T>(plan, sets, cartesian_size, executor,
+                        [&](const WaveRow& row, RowScratch<T>& scratch, RowBlock<T>& block) {
+                          const Vector3<T> k0 = plan.k[row.first];
+                          row_phases(plan, row, scratch);
+                          spread_layers<false>(plan, row, k0, sources, 0, scratch);
+                          const T* structure = scratch.structure[0].data();
+                          for (std::size_t at = 0; at < receivers.size(); ++at)
+                            with_degree(receivers[at].l_max, [&](auto l) {
+                              gather_row<l(), T>(plan, row, k0, receivers[at], scratch, structure,
+                                                 block.out[at].data());
+                            });
+                        });
   if (!plan.open) return;
   const Pack<T> uniform(plan.zero_weight * layer_charge(sources));
   for (auto& layer : receivers)
@@ -105,9 +151,10 @@ inline void check_charge(const char* where, Background background, double charge
 
 // Adds the part of the strain derivative that k and V carry, of one row.
 template <Number T>
-void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Matrix3<T>& strain) {
-  const T *a = plan.scratch.structure[0].data(), *b = plan.scratch.structure[1].data();
-  const T *ta = plan.scratch.broadened[0].data(), *tb = plan.scratch.broadened[1].data();
+void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, const RowScratch<T>& scratch,
+                T* trace, Matrix3<T>& strain) {
+  const T *a = scratch.structure[0].data(), *b = scratch.structure[1].data();
+  const T *ta = scratch.broadened[0].data(), *tb = scratch.broadened[1].data();
   for (int j = 0; j < 2 * (row.reach + 1); ++j) {
     const auto slot = row.first + static_cast<std::size_t>(j);
     const Vector3<T>& k = plan.k[slot];
@@ -124,37 +171,39 @@ void row_strain(const ReciprocalPlan<T>& plan, const WaveRow& row, T* trace, Mat
 }
 
 // Adds factor · ∂(aᵀKb)/∂(positions, strain) and returns aᵀKb; a and b may be the same object.
-template <Number T>
+template <Number T, Executor E>
 T reciprocal_gradient(const ReciprocalPlan<T>& plan, std::vector<ReciprocalLayer<T>>& a,
-                      std::vector<ReciprocalLayer<T>>& b, T factor, GeometryGradient<T>& gradient) {
+                      std::vector<ReciprocalLayer<T>>& b, T factor, GeometryGradient<T>& gradient,
+                      const E& executor) {
   const bool same = &a == &b;
   std::vector<ReciprocalLayer<T>>* const sets[2] = {&a, &b};
   const std::size_t gathered = same ? 1 : 2;
-  for (std::size_t set = 0; set < gathered; ++set)
-    for (auto& layer : *sets[set])
-      layer.out.assign(static_cast<std::size_t>(gradient_outputs(layer.l_max) * plan.packs),
-                       Pack<T>());
-  T trace(0);
-  Matrix3<T> strain{};
-  for (const WaveRow& row : plan.waves.rows) {
-    const Vector3<T> k0 = plan.k[row.first];
-    row_phases(plan, row);
-    spread_layers<true>(plan, row, k0, a, 0);
-    if (same) {
-      const auto size = static_cast<std::ptrdiff_t>(4 * (row.reach + 1));
-      std::copy_n(plan.scratch.structure[0].data(), size, plan.scratch.structure[1].data());
-      std::copy_n(plan.scratch.broadened[0].data(), size, plan.scratch.broadened[1].data());
-    } else {
-      spread_layers<true>(plan, row, k0, b, 1);
-    }
-    row_strain(plan, row, &trace, strain);
-    for (std::size_t set = 0; set < gathered; ++set)
-      for (auto& layer : *sets[set]) {
-        const T* structure = plan.scratch.structure[1 - set].data();
-        with_degree(layer.l_max,
-                    [&](auto l) { gather_row_gradient<l(), T>(plan, row, k0, layer, structure); });
-      }
-  }
+  for_each_row_block<T>(
+      plan, std::span(sets).first(gathered), gradient_outputs, executor,
+      [&](const WaveRow& row, RowScratch<T>& scratch, RowBlock<T>& block) {
+        const Vector3<T> k0 = plan.k[row.first];
+        row_phases(plan, row, scratch);
+        spread_layers<true>(plan, row, k0, a, 0, scratch);
+        if (same) {
+          const auto size = static_cast<std::ptrdiff_t>(4 * (row.reach + 1));
+          std::copy_n(scratch.structure[0].data(), size, scratch.structure[1].data());
+          std::copy_n(scratch.broadened[0].data(), size, scratch.broadened[1].data());
+        } else {
+          spread_layers<true>(plan, row, k0, b, 1, scratch);
+        }
+        row_strain(plan, row, scratch, &block.trace, block.strain);
+        std::size_t at = 0;
+        for (std::size_t set = 0; set < gathered; ++set)
+          for (const auto& layer : *sets[set]) {
+            const T* structure = scratch.structure[1 - set].data();
+            Pack<T>* out = block.out[at++].data();
+            with_degree(layer.l_max, [&](auto l) {
+              gather_row_gradient<l(), T>(plan, row, k0, layer, scratch, structure, out);
+            });
+          }
+      });
+  T trace = plan.scratch.blocks[0].trace;
+  Matrix3<T> strain = plan.scratch.blocks[0].strain;
   if (plan.open) trace += plan.zero_weight * layer_charge(a) * layer_charge(b);
   for (int c = 0; c < 3; ++c) strain(c, c) -= trace;
   const T times(same ? 2 : 1);
@@ -261,14 +310,14 @@ void Reciprocal::plan(const Geometry<T>& geometry, SourceShape source,
   detail::fill_waves("Reciprocal", geometry, k_cutoff(smallest, source.l_max), nullptr, plan);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Reciprocal::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                       std::type_identity_t<std::span<T>> v) const {
+                       std::type_identity_t<std::span<T>> v, const E& executor) const {
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   auto& layers = detail::source_layers(plan, 0);
   detail::load_layer<T>(plan, p, layers[0]);
-  detail::reciprocal_potential(plan, layers, layers);
+  detail::reciprocal_potential(plan, layers, layers, executor);
   std::vector<T>& result = plan.scratch.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::store_potential<T>(plan, layers[0], result);
@@ -277,28 +326,30 @@ void Reciprocal::apply(const Plan<T>& plan, std::type_identity_t<std::span<const
   std::copy(result.begin(), result.end(), v.begin());
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Reciprocal::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                                    std::type_identity_t<std::span<const T>> b,
-                                   std::type_identity_t<T> factor,
-                                   GeometryGradient<T>& gradient) const {
+                                   std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                                   const E& executor) const {
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   auto& of_a = detail::source_layers(plan, 0);
   auto& of_b = a.data() == b.data() ? of_a : detail::source_layers(plan, 1);
   detail::load_layer<T>(plan, a, of_a[0]);
   if (&of_a != &of_b) detail::load_layer<T>(plan, b, of_b[0]);
-  detail::reciprocal_gradient<T>(plan, of_a, of_b, factor, gradient);
+  detail::reciprocal_gradient<T>(plan, of_a, of_b, factor, gradient, executor);
 }
 
-template <Number T>
+template <Number T, Executor E>
 T Reciprocal::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                     std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+                     std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                     const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   if (plan.n_atoms == 0) return T(R(0));
   auto& layers = detail::source_layers(plan, 0);
   detail::load_layer<T>(plan, p, layers[0]);
-  T twice = detail::reciprocal_gradient<T>(plan, layers, layers, factor * R(0.5), gradient);
+  T twice =
+      detail::reciprocal_gradient<T>(plan, layers, layers, factor * R(0.5), gradient, executor);
   if (options_.self == SelfInteraction::excluded)
     twice -= detail::own_energy<T>(plan.widths, plan.l_max, p);
   return twice * R(0.5);
@@ -318,15 +369,15 @@ void Reciprocal::assemble(const Plan<T>& plan,
   }
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Reciprocal::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                          const PotentialFeatures& shape,
-                          std::type_identity_t<std::span<T>> out) const {
+                          const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                          const E& executor) const {
   detail::check_receivers(plan, shape);
   auto& sources = detail::source_layers(plan, 0);
   auto& receivers = detail::receiver_layers(plan, shape);
   detail::load_layer<T>(plan, p, sources[0]);
-  detail::reciprocal_potential(plan, sources, receivers);
+  detail::reciprocal_potential(plan, sources, receivers, executor);
   const std::size_t stride =
       static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
   for (std::size_t w = 0; w < receivers.size(); ++w)
@@ -335,16 +386,17 @@ void Reciprocal::features(const Plan<T>& plan, std::type_identity_t<std::span<co
     detail::add_own_features<T>(plan.widths, plan.l_max, shape, RealOf<T>(-1), p, out);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Reciprocal::features_transpose(const Plan<T>& plan,
                                     std::type_identity_t<std::span<const T>> cotangent,
                                     const PotentialFeatures& shape,
-                                    std::type_identity_t<std::span<T>> p_bar) const {
+                                    std::type_identity_t<std::span<T>> p_bar,
+                                    const E& executor) const {
   detail::check_receivers(plan, shape);
   auto& receivers = detail::source_layers(plan, 0);
   auto& sources = detail::receiver_layers(plan, shape);
   detail::load_receivers<T>(plan, shape, cotangent, sources);
-  detail::reciprocal_potential(plan, sources, receivers);
+  detail::reciprocal_potential(plan, sources, receivers, executor);
   std::vector<T>& result = plan.scratch.result;
   result.resize(p_bar.size());
   detail::store_potential<T>(plan, receivers[0], std::span<T>(result));
@@ -354,19 +406,19 @@ void Reciprocal::features_transpose(const Plan<T>& plan,
                                           p_bar);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Reciprocal::feature_gradient(const Plan<T>& plan,
                                   std::type_identity_t<std::span<const T>> cotangent,
                                   std::type_identity_t<std::span<const T>> p,
                                   const PotentialFeatures& shape, std::type_identity_t<T> factor,
-                                  GeometryGradient<T>& gradient) const {
+                                  GeometryGradient<T>& gradient, const E& executor) const {
   detail::check_receivers(plan, shape);
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   auto& sources = detail::source_layers(plan, 0);
   auto& receivers = detail::receiver_layers(plan, shape);
   detail::load_layer<T>(plan, p, sources[0]);
   detail::load_receivers<T>(plan, shape, cotangent, receivers);
-  detail::reciprocal_gradient<T>(plan, receivers, sources, factor, gradient);
+  detail::reciprocal_gradient<T>(plan, receivers, sources, factor, gradient, executor);
 }
 
 static_assert(ElectrostaticSolver<Reciprocal>);

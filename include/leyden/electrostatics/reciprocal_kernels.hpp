@@ -72,8 +72,8 @@ LEYDEN_ALWAYS_INLINE void rotate(Pack<T>& c, Pack<T>& s, const Pack<T>* by, bool
 
 // E of all atoms.
 template <Number T>
-void row_phases(const ReciprocalPlan<T>& plan, const WaveRow& row) {
-  Buffer<Pack<T>>& phase = plan.scratch.phase;
+void row_phases(const ReciprocalPlan<T>& plan, const WaveRow& row, RowScratch<T>& scratch) {
+  Buffer<Pack<T>>& phase = scratch.phase;
   const auto table = [&](int d, int n) {
     return plan.phases[static_cast<std::size_t>(d)].data() + 2 * std::abs(n) * plan.packs;
   };
@@ -95,9 +95,9 @@ void row_phases(const ReciprocalPlan<T>& plan, const WaveRow& row) {
 
 template <int L, Number T>
 void row_moments(const ReciprocalPlan<T>& plan, const Vector3<T>& k0,
-                 const ReciprocalLayer<T>& layer) {
-  const Pack<T>* e = plan.scratch.phase.data();
-  Pack<T>* out = plan.scratch.row_moments.data();
+                 const ReciprocalLayer<T>& layer, RowScratch<T>& scratch) {
+  const Pack<T>* e = scratch.phase.data();
+  Pack<T>* out = scratch.row_moments.data();
   const Pack<T> k[3] = {Pack<T>(k0[0]), Pack<T>(k0[1]), Pack<T>(k0[2])};
   for (int i = 0; i < plan.packs; ++i) {
     const Pack<T> c = e[2 * i], s = e[2 * i + 1];
@@ -136,10 +136,11 @@ void row_moments(const ReciprocalPlan<T>& plan, const Vector3<T>& k0,
 // sums of one m would wait for each other and for X, Y and Z.
 template <int L, int Block, bool WithBroadened, Number T>
 LEYDEN_ALWAYS_INLINE void spread_block(const ReciprocalPlan<T>& plan, const WidthSegment& segment,
-                                       int first_m, const T* factors, T* structure, T* broadened) {
+                                       int first_m, const T* factors, const Pack<T>* moments,
+                                       T* structure, T* broadened) {
   using R = RealOf<T>;
   constexpr int width = 2 * (L + 1);
-  const Pack<T>* moments = plan.scratch.row_moments.data() + width * segment.first;
+  moments += width * segment.first;
   const std::ptrdiff_t stride = 2 * plan.packs;
   const Pack<T>* table = plan.phases[2].data() + first_m * stride + 2 * segment.first;
   Pack<T> sums[Block][2 * width];  // of X re, X im, Y re, …: times cos, then times sin
@@ -178,14 +179,16 @@ LEYDEN_ALWAYS_INLINE void spread_block(const ReciprocalPlan<T>& plan, const Widt
 
 template <int L, bool WithBroadened, Number T>
 void spread_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                const ReciprocalLayer<T>& layer, T* structure, T* broadened) {
+                const ReciprocalLayer<T>& layer, RowScratch<T>& scratch, T* structure,
+                T* broadened) {
   constexpr int room = vector_registers / (is_dual_v<T> ? 4 : 2);
   constexpr int block = std::max(1, std::min(4, room / (4 * (L + 1))));
-  row_moments<L, T>(plan, k0, layer);
+  row_moments<L, T>(plan, k0, layer, scratch);
   for (const WidthSegment& segment : layer.segments) {
     const T* factors = layer.width_factors + segment.factor + row.first;
     for_each_block<block>(0, row.reach + 1, [&](int m, auto size) {
-      spread_block<L, size(), WithBroadened, T>(plan, segment, m, factors, structure, broadened);
+      spread_block<L, size(), WithBroadened, T>(plan, segment, m, factors,
+                                                scratch.row_moments.data(), structure, broadened);
     });
   }
 }
@@ -223,7 +226,8 @@ void row_field(const ReciprocalPlan<T>& plan, const WaveRow& row, const T* facto
 // of atoms from i on: several, because one alone would wait for its own sums.
 template <int Orders, int Block, Number T>
 LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow& row, int i,
-                                   const T* field, Pack<T> (*phi)[2 * Orders]) {
+                                   const RowScratch<T>& scratch, Pack<T> (*phi)[2 * Orders]) {
+  const T* field = scratch.field.data();
   Pack<T> sum[Block][2 * Orders];
   const Pack<T>* table = plan.phases[2].data() + 2 * i;
   const int stride = 2 * plan.packs;
@@ -239,8 +243,8 @@ LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow&
     }
   }
   for (int b = 0; b < Block; ++b) {
-    const Pack<T> c = plan.scratch.phase[static_cast<std::size_t>(2 * (i + b))];
-    const Pack<T> s = plan.scratch.phase[static_cast<std::size_t>(2 * (i + b) + 1)];
+    const Pack<T> c = scratch.phase[static_cast<std::size_t>(2 * (i + b))];
+    const Pack<T> s = scratch.phase[static_cast<std::size_t>(2 * (i + b) + 1)];
     for (int n = 0; n < Orders; ++n) {
       phi[b][2 * n] = sum[b][2 * n] * c - sum[b][2 * n + 1] * s;
       phi[b][2 * n + 1] = fma(sum[b][2 * n], s, sum[b][2 * n + 1] * c);
@@ -251,14 +255,14 @@ LEYDEN_ALWAYS_INLINE void row_sums(const ReciprocalPlan<T>& plan, const WaveRow&
 // Runs row_sums over a segment in blocks; visit(pack, phi).
 template <int Orders, Number T, class Visit>
 LEYDEN_ALWAYS_INLINE void for_each_row_sum(const ReciprocalPlan<T>& plan, const WaveRow& row,
-                                           const WidthSegment& segment, const T* field,
-                                           Visit&& visit) {
+                                           const WidthSegment& segment,
+                                           const RowScratch<T>& scratch, Visit&& visit) {
   // Sums of two multiply-adds each: eight and more hide their latency, and share the field.
   constexpr int room = vector_registers / (is_dual_v<T> ? 4 : 2);
   constexpr int block = std::max(1, std::min(4, room / (2 * Orders)));
   Pack<T> phi[block][2 * Orders];
   for_each_block<block>(segment.first, segment.last, [&](int i, auto size) {
-    row_sums<Orders, size(), T>(plan, row, i, field, phi);
+    row_sums<Orders, size(), T>(plan, row, i, scratch, phi);
     for (int b = 0; b < size(); ++b) visit(i + b, phi[b]);
   });
 }
@@ -275,16 +279,17 @@ LEYDEN_ALWAYS_INLINE void add_second_derivatives(const Vector3<T>& k, const Vect
   }
 }
 
-// Adds v (and ∂v, ∂∂v) of a row at the layer's atoms to out[pack][v, x, y, z, xx … yz].
+// Adds v (and ∂v, ∂∂v) of a row at the layer's atoms to outs[pack][v, x, y, z, xx … yz].
 template <int L, Number T>
 void gather_row(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                ReciprocalLayer<T>& layer, const T* structure) {
-  T* field = plan.scratch.field.data();
+                const ReciprocalLayer<T>& layer, RowScratch<T>& scratch, const T* structure,
+                Pack<T>* outs) {
+  T* field = scratch.field.data();
   const Vector3<T>& g = plan.g[2];
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
-    for_each_row_sum<L + 1, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
-      Pack<T>* out = layer.out.data() + cartesian_size(L) * i;
+    for_each_row_sum<L + 1, T>(plan, row, segment, scratch, [&](int i, const Pack<T>* phi) {
+      Pack<T>* out = outs + cartesian_size(L) * i;
       out[0] += phi[0];
       if constexpr (L > 0)
         for (int c = 0; c < 3; ++c)
@@ -301,15 +306,16 @@ inline constexpr int gradient_outputs(int l_max) { return l_max == 0 ? 3 : l_max
 // out[pack][3 …], and for quadrupoles ∂∂v to out[pack][6 …].
 template <int L, Number T>
 void gather_row_gradient(const ReciprocalPlan<T>& plan, const WaveRow& row, const Vector3<T>& k0,
-                         ReciprocalLayer<T>& layer, const T* structure) {
-  T* field = plan.scratch.field.data();
+                         const ReciprocalLayer<T>& layer, RowScratch<T>& scratch,
+                         const T* structure, Pack<T>* outs) {
+  T* field = scratch.field.data();
   const Vector3<T>& g = plan.g[2];
   for (const WidthSegment& segment : layer.segments) {
     row_field(plan, row, layer.width_factors + segment.factor + row.first, structure, field);
-    for_each_row_sum<L + 2, T>(plan, row, segment, field, [&](int i, const Pack<T>* phi) {
+    for_each_row_sum<L + 2, T>(plan, row, segment, scratch, [&](int i, const Pack<T>* phi) {
       const Pack<T>* p = layer.moments.data() + cartesian_size(L) * i;
       const Pack<T>* along = layer.along.data() + along_size(L) * i;
-      Pack<T>* out = layer.out.data() + gradient_outputs(L) * i;
+      Pack<T>* out = outs + gradient_outputs(L) * i;
       Pack<T> q = p[0], t0, t1;
       if constexpr (L == 2) {
         const Pack<T> k[3] = {Pack<T>(k0[0]), Pack<T>(k0[1]), Pack<T>(k0[2])};

@@ -32,14 +32,29 @@ struct ReciprocalLayer {
   Buffer<Pack<T>> out;      // [pack][…]
 };
 
+// What a worker needs for a row of wave vectors.
 template <Number T>
-struct ReciprocalScratch {
-  std::array<std::vector<ReciprocalLayer<T>>, 3> layers;  // sources a, sources b, receivers
-  Buffer<Pack<T>> phase;                                  // [pack][cos, sin] of the row's middle
+struct RowScratch {
+  Buffer<Pack<T>> phase;                          // [pack][cos, sin] of the row's middle
   Buffer<Pack<T>> row_moments;                    // [pack][X re, X im, Y re, Y im, Z re, Z im]
   std::array<Buffer<T>, 2> structure, broadened;  // S and Σ σ²wS of a row, [slot][re, im]
   Buffer<T> field;                                // [m][16]
-  std::vector<double> widths;                     // of the receivers
+};
+
+// What a block of rows collects.
+template <Number T>
+struct RowBlock {
+  std::vector<Buffer<Pack<T>>> out;  // of each layer
+  T trace{};
+  Matrix3<T> strain{};
+};
+
+template <Number T>
+struct ReciprocalScratch {
+  std::array<std::vector<ReciprocalLayer<T>>, 3> layers;  // sources a, sources b, receivers
+  std::vector<RowScratch<T>> workers;
+  std::vector<RowBlock<T>> blocks;
+  std::vector<double> widths;  // of the receivers
   std::vector<T> result;
   Buffer<T> width_factors;  // of the receivers
 };
@@ -70,6 +85,22 @@ struct ReciprocalPlan {
   // Scratch of assembling K: structure factors of a block of wave vectors, and the sum.
   mutable Buffer<Pack<RealOf<T>>> assembly_rows, assembly_product;
 };
+
+// Scratch of so many workers.
+template <Number T>
+std::vector<RowScratch<T>>& row_scratch(const ReciprocalPlan<T>& plan, int workers) {
+  std::vector<RowScratch<T>>& all = plan.scratch.workers;
+  if (all.size() < static_cast<std::size_t>(workers)) all.resize(static_cast<std::size_t>(workers));
+  const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
+  for (RowScratch<T>& scratch : all) {
+    scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
+    scratch.row_moments.resize(static_cast<std::size_t>(6 * plan.packs));
+    for (auto& s : scratch.structure) s.resize(4 * reach);
+    for (auto& s : scratch.broadened) s.resize(4 * reach);
+    scratch.field.resize(16 * reach);
+  }
+  return all;
+}
 
 // exp(−σ²k²/2) of all slots.
 template <Number T>

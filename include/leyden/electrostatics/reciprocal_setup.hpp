@@ -156,17 +156,6 @@ void fill_phases(std::span<const Vector3<T>> positions, const Matrix3<T>& invers
   }
 }
 
-template <Number T>
-void size_scratch(ReciprocalPlan<T>& plan) {
-  ReciprocalScratch<T>& scratch = plan.scratch;
-  scratch.phase.resize(static_cast<std::size_t>(2 * plan.packs));
-  scratch.row_moments.resize(static_cast<std::size_t>(6 * plan.packs));
-  const auto reach = static_cast<std::size_t>(plan.waves.max_reach + 1);
-  for (auto& s : scratch.structure) s.resize(4 * reach);
-  for (auto& s : scratch.broadened) s.resize(4 * reach);
-  scratch.field.resize(16 * reach);
-}
-
 // Everything that follows from plan.box and a grouping by width.
 template <Number T>
 void fill_waves(const char* where, const Geometry<T>& geometry, double cutoff,
@@ -178,7 +167,6 @@ void fill_waves(const char* where, const Geometry<T>& geometry, double cutoff,
   const Matrix3<T> inverse_cell = inverse(plan.box.cell);
   fill_wave_vectors(inverse_cell, split, plan);
   fill_phases<T>(geometry.positions, inverse_cell, plan);
-  size_scratch(plan);
   plan.centred.clear();
   if (plan.open)
     for (const Vector3<T>& r : geometry.positions) plan.centred.push_back(r - plan.box.origin);
