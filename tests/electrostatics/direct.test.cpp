@@ -350,3 +350,9 @@ TEST_CASE("Direct: points obey the laws") {
   for (const int l_max : {0, 1}) check_bilinear_laws(solver, s, l_max, 10);
   check_feature_laws(solver, s, 1, 1);
 }
+
+TEST_CASE("Direct: results do not depend on the number of threads") {
+  const System s = doubled(random_system(false, 5), 6);
+  REQUIRE(s.widths.size() > detail::direct_tile * Pack<double>::lanes);  // several blocks
+  check_threads(Direct(), s);
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/parallel.hpp>
 #include <leyden/core/random.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 

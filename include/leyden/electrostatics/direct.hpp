@@ -38,20 +38,21 @@ class Direct {
             Plan<T>& plan) const;
 
   /// Returns ½ pᵀKp and adds factor times its gradient, in one pass.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   T energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-           std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+           std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+           const E& executor = {}) const;
 
   /// v = K p; (n·size) each.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-             std::type_identity_t<std::span<T>> v) const;
+             std::type_identity_t<std::span<T>> v, const E& executor = {}) const;
 
   /// Adds factor · ∂(aᵀKb)/∂(positions, strain).
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                          std::type_identity_t<std::span<const T>> b, std::type_identity_t<T> factor,
-                         GeometryGradient<T>& gradient) const;
+                         GeometryGradient<T>& gradient, const E& executor = {}) const;
 
   /// The real part of K, row-major (n·size)².
   template <Number T>
@@ -59,21 +60,23 @@ class Direct {
 
   /// out[(w·n + i)·size + lm]: the potential of p averaged with a unit Gaussian of width w at atom
   /// i [V] and its gradient [V/Å].
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out) const;
+                const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                const E& executor = {}) const;
 
   /// Adds ∂(cotangent·features)/∂p to p_bar.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void features_transpose(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
-                          const PotentialFeatures& shape,
-                          std::type_identity_t<std::span<T>> p_bar) const;
+                          const PotentialFeatures& shape, std::type_identity_t<std::span<T>> p_bar,
+                          const E& executor = {}) const;
 
   /// Adds factor · ∂(cotangent·features)/∂(positions, strain).
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void feature_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> cotangent,
                         std::type_identity_t<std::span<const T>> p, const PotentialFeatures& shape,
-                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const;
+                        std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                        const E& executor = {}) const;
 
  private:
   SelfInteraction self_;

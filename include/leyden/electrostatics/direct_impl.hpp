@@ -25,6 +25,17 @@ void add_to_lane(Pack<T>& target, int lane, const T& x) {
   target.set_lane(lane, target.lane(lane) + x);
 }
 
+// Results of a slot, and of a pack of the tile.
+template <Number T>
+Pack<T>& row_result(DirectBlock<T>& block, int size, int slot, int c) {
+  constexpr int lanes = Pack<T>::lanes;
+  return block.rows[static_cast<std::size_t>((slot - block.first_slot) / lanes * size + c)];
+}
+template <Number T>
+LEYDEN_ALWAYS_INLINE Pack<T>* column_results(DirectBlock<T>& block, int size, int k) {
+  return block.columns.data() + (k - block.tile) * size;
+}
+
 // What a slot and the packs behind it do to each other, for for_each_direct_row().
 template <int L, Number T>
 struct DirectPotentialRow {
@@ -33,6 +44,7 @@ struct DirectPotentialRow {
     Pack<T> source[size], v[size];
   };
   const DirectPlan<T>& plan;
+  DirectBlock<T>& block;
 
   Sums begin(int slot) const {
     Sums s;
@@ -42,35 +54,28 @@ struct DirectPotentialRow {
   LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
     pair_potential<L, T>(r, radial, plan.a.data() + k * size, s.v);
     const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
-    pair_potential<L, T>(back, radial, s.source, plan.out.data() + k * size);
+    pair_potential<L, T>(back, radial, s.source, column_results(block, size, k));
   }
   void end(int slot, const Sums& s) const {
     for (int c = 0; c < size; ++c)
-      add_to_lane(plan.out[static_cast<std::size_t>((slot / lanes) * size + c)], slot % lanes,
-                  sum_lanes(s.v[c]));
+      add_to_lane(row_result(block, size, slot, c), slot % lanes, sum_lanes(s.v[c]));
   }
 };
 
-// Gradients, to plan.out as [pack][x, y, z].
+// Gradients, [pack][x, y, z].
 template <Number T>
-void start_direct_gradient(const DirectPlan<T>& plan) {
-  plan.out.assign(static_cast<std::size_t>(plan.packs * 3), Pack<T>());
-}
-template <Number T>
-LEYDEN_ALWAYS_INLINE void add_pair_gradient(const DirectPlan<T>& plan, int k, const Pack<T>* g,
+LEYDEN_ALWAYS_INLINE void add_pair_gradient(DirectBlock<T>& block, int k, const Pack<T>* g,
                                             Pack<T>* sum) {
-  Pack<T>* target = plan.out.data() + 3 * k;
+  Pack<T>* target = column_results(block, 3, k);
   for (int c = 0; c < 3; ++c) {
     sum[c] += g[c];
     target[c] -= g[c];
   }
 }
 template <Number T>
-void end_direct_gradient(const DirectPlan<T>& plan, int slot, const Pack<T>* sum) {
-  constexpr int lanes = Pack<T>::lanes;
+void end_direct_gradient(DirectBlock<T>& block, int slot, const Pack<T>* sum) {
   for (int c = 0; c < 3; ++c)
-    add_to_lane(plan.out[static_cast<std::size_t>((slot / lanes) * 3 + c)], slot % lanes,
-                sum_lanes(sum[c]));
+    add_to_lane(row_result(block, 3, slot, c), slot % Pack<T>::lanes, sum_lanes(sum[c]));
 }
 
 template <int L, Number T>
@@ -80,7 +85,7 @@ struct DirectEnergyRow {
     Pack<T> p[size], gradient[3], energy;
   };
   const DirectPlan<T>& plan;
-  T energy{};
+  DirectBlock<T>& block;
 
   Sums begin(int slot) const {
     Sums s;
@@ -89,11 +94,11 @@ struct DirectEnergyRow {
   }
   LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
     const auto g = pair_energy<L, T>(r, radial, s.p, plan.a.data() + k * size, s.energy);
-    add_pair_gradient(plan, k, g.g, s.gradient);
+    add_pair_gradient(block, k, g.g, s.gradient);
   }
-  void end(int slot, const Sums& s) {
-    end_direct_gradient(plan, slot, s.gradient);
-    energy += sum_lanes(s.energy);
+  void end(int slot, const Sums& s) const {
+    end_direct_gradient(block, slot, s.gradient);
+    block.energy += sum_lanes(s.energy);
   }
 };
 
@@ -104,6 +109,7 @@ struct DirectBilinearRow {
     Pack<T> a[size], b[size], gradient[3];
   };
   const DirectPlan<T>& plan;
+  DirectBlock<T>& block;
 
   Sums begin(int slot) const {
     Sums s;
@@ -114,9 +120,9 @@ struct DirectBilinearRow {
   LEYDEN_ALWAYS_INLINE void pair(Sums& s, int k, const Pack<T>* r, const Pack<T>* radial) const {
     const auto g = pair_gradient<L, T>(r, radial, s.a, s.b, plan.a.data() + k * size,
                                        plan.b.data() + k * size);
-    add_pair_gradient(plan, k, g.g, s.gradient);
+    add_pair_gradient(block, k, g.g, s.gradient);
   }
-  void end(int slot, const Sums& s) const { end_direct_gradient(plan, slot, s.gradient); }
+  void end(int slot, const Sums& s) const { end_direct_gradient(block, slot, s.gradient); }
 };
 
 // Keeps the radial functions that potentials need.
@@ -140,8 +146,8 @@ struct DirectStoreRow {
   void end(int, const Sums&) const {}
 };
 
-template <int Count, Number T>
-void store_direct_radial(const DirectPlan<T>& plan) {
+template <int Count, Number T, Executor E>
+void store_direct_radial(const DirectPlan<T>& plan, const E& executor) {
   constexpr int lanes = Pack<T>::lanes;
   const int slots = plan.packs * lanes;
   plan.row_first.resize(static_cast<std::size_t>(slots));
@@ -151,39 +157,43 @@ void store_direct_radial(const DirectPlan<T>& plan) {
     entries += static_cast<std::size_t>(plan.packs - s / lanes);
   }
   for (std::size_t n = 0; n < Count; ++n) plan.radial[n].resize(entries);
-  const DirectStoreRow<Count, T> row{plan};
-  for_each_direct_row<Count>(plan, row);
+  for_each_direct_block(plan, 0, executor, [&](DirectBlock<T>& block) {
+    for_each_direct_row<Count>(plan, block, DirectStoreRow<Count, T>{plan});
+  });
   plan.stored = true;
 }
 
 // plan.out: the potentials of the multipoles in plan.a.
-template <int L, Number T>
-void direct_apply(const DirectPlan<T>& plan, std::size_t memory) {
+template <int L, Number T, Executor E>
+void direct_apply(const DirectPlan<T>& plan, std::size_t memory, const E& executor) {
   constexpr int functions = 2 * L + 1, lanes = Pack<T>::lanes;
-  plan.out.assign(static_cast<std::size_t>(plan.packs * cartesian_size(L)), Pack<T>());
-  const DirectPotentialRow<L, T> row{plan};
   const std::size_t pairs =
       static_cast<std::size_t>(plan.packs + 1) * static_cast<std::size_t>(plan.packs) / 2 * lanes;
   if (!plan.stored && pairs * functions * sizeof(Pack<T>) <= memory)
-    store_direct_radial<functions>(plan);
-  if (!plan.stored) {
-    for_each_direct_row<functions>(plan, row);
-    return;
-  }
-  for (int slot = 0; slot < plan.packs * lanes; ++slot) {
-    if (plan.slot_atom[static_cast<std::size_t>(slot)] < 0) continue;
-    Pack<T> x[3];
-    load_slot(plan, slot, x);
-    auto sums = row.begin(slot);
-    std::size_t entry = plan.row_first[static_cast<std::size_t>(slot)];
-    for (int k = slot / lanes; k < plan.packs; ++k, ++entry) {
-      Pack<T> r[3], radial[functions];
-      pair_vectors(plan, x, k, r);
-      for (std::size_t n = 0; n < functions; ++n) radial[n] = plan.radial[n][entry];
-      row.pair(sums, k, r, radial);
+    store_direct_radial<functions>(plan, executor);
+  for_each_direct_block(plan, cartesian_size(L), executor, [&](DirectBlock<T>& block) {
+    const DirectPotentialRow<L, T> row{plan, block};
+    if (!plan.stored) {
+      for_each_direct_row<functions>(plan, block, row);
+      return;
     }
-    row.end(slot, sums);
-  }
+    const int last = std::min(block.tile + direct_tile, plan.packs);
+    for_each_slot(plan, block, [&](int slot, bool) {
+      Pack<T> x[3];
+      load_slot(plan, slot, x);
+      auto sums = row.begin(slot);
+      const int first = std::max(slot / lanes, block.tile);
+      std::size_t entry = plan.row_first[static_cast<std::size_t>(slot)] +
+                          static_cast<std::size_t>(first - slot / lanes);
+      for (int k = first; k < last; ++k, ++entry) {
+        Pack<T> r[3], radial[functions];
+        pair_vectors(plan, x, k, r);
+        for (std::size_t n = 0; n < functions; ++n) radial[n] = plan.radial[n][entry];
+        row.pair(sums, k, r, radial);
+      }
+      row.end(slot, sums);
+    });
+  });
 }
 
 // Adds the gradients in plan.out. Pairs pull on their atoms alike, so that the strain derivative is
@@ -205,22 +215,29 @@ void add_direct_gradient(const DirectPlan<T>& plan, T factor, GeometryGradient<T
   }
 }
 
-// Visits rows with two sets of radial functions: between slot i as a receiver of one width and the
-// source widths of the pack, and between the pack as receivers and the source width of i.
-template <int Count, Number T, class Row>
-void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& row) {
+// A receiver's width with those of all classes.
+template <Number T>
+void fill_feature_pairs(const DirectPlan<T>& plan, double width) {
   using R = RealOf<T>;
-  constexpr int lanes = Pack<T>::lanes;
-  const double w2 = width * width;
   const auto classes = plan.class_widths.size();
   plan.feature_pairs.resize(classes);
   for (std::size_t c = 0; c < classes; ++c)
-    plan.feature_pairs[c] = WidthPair<R>(
-        Pack<R>(static_cast<R>(0.5 / (w2 + plan.class_widths[c] * plan.class_widths[c]))));
-  for_each_tile_slot(plan, [&](int slot, int tile, bool own_tile) {
+    plan.feature_pairs[c] = WidthPair<R>(Pack<R>(
+        static_cast<R>(0.5 / (width * width + plan.class_widths[c] * plan.class_widths[c]))));
+}
+
+// Visits rows with two sets of radial functions: between slot i as a receiver of one width and the
+// source widths of the pack, and between the pack as receivers and the source width of i.
+template <int Count, Number T, class Row>
+void for_each_feature_row(const DirectPlan<T>& plan, DirectBlock<T>& block, double width,
+                          const Row& row) {
+  using R = RealOf<T>;
+  constexpr int lanes = Pack<T>::lanes;
+  const double w2 = width * width;
+  for_each_slot(plan, block, [&](int slot, bool own_tile) {
     const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
     const double own = plan.widths[static_cast<std::size_t>(i)];
-    sort_by_range<Count>(plan, slot, tile, w2, own * own);
+    sort_by_range<Count>(plan, block, slot, w2, own * own);
     const int own_class = plan.pack_class[static_cast<std::size_t>(slot / lanes)];
     const WidthPair<R> own_pair(Pack<R>(static_cast<R>(0.5 / (w2 + own * own))));
     Pack<T> x[3];
@@ -249,7 +266,7 @@ void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& ro
     };
     if (own_tile) visit(std::integral_constant<PairRange, PairRange::any>(), slot / lanes, true);
     const auto run = [&](auto range) {
-      for (const int k : plan.lists[static_cast<std::size_t>(range())]) visit(range, k, false);
+      for (const int k : block.lists[static_cast<std::size_t>(range())]) visit(range, k, false);
     };
     run(std::integral_constant<PairRange, PairRange::any>());
     run(std::integral_constant<PairRange, PairRange::distant>());
@@ -258,20 +275,21 @@ void for_each_feature_row(const DirectPlan<T>& plan, double width, const Row& ro
   });
 }
 
-// plan.out += potentials of the multipoles in plan.a. `transpose`: the multipoles sit on the
+// Potentials of the multipoles in plan.a. `transpose`: the multipoles sit on the
 // receiver's width, and are felt at the atoms' own.
 template <int L, Number T>
 struct DirectFeatureRow : DirectPotentialRow<L, T> {
   using Base = DirectPotentialRow<L, T>;
   bool transpose;
 
-  DirectFeatureRow(const DirectPlan<T>& plan, bool t) : Base{plan}, transpose(t) {}
+  DirectFeatureRow(const DirectPlan<T>& plan, DirectBlock<T>& block, bool t)
+      : Base{plan, block}, transpose(t) {}
   void pair(typename Base::Sums& s, int k, const Pack<T>* r, const Pack<T>* at_i,
             const Pack<T>* at_j) const {
     if (transpose) std::swap(at_i, at_j);
     pair_potential<L, T>(r, at_i, this->plan.a.data() + k * Base::size, s.v);
     const Pack<T> back[3] = {-r[0], -r[1], -r[2]};
-    pair_potential<L, T>(back, at_j, s.source, this->plan.out.data() + k * Base::size);
+    pair_potential<L, T>(back, at_j, s.source, column_results(this->block, Base::size, k));
   }
 };
 
@@ -280,7 +298,7 @@ template <int L, Number T>
 struct DirectFeatureGradientRow : DirectBilinearRow<L, T> {
   using Base = DirectBilinearRow<L, T>;
 
-  explicit DirectFeatureGradientRow(const DirectPlan<T>& plan) : Base{plan} {}
+  DirectFeatureGradientRow(const DirectPlan<T>& plan, DirectBlock<T>& block) : Base{plan, block} {}
   void pair(typename Base::Sums& s, int k, const Pack<T>* r, const Pack<T>* at_i,
             const Pack<T>* at_j) const {
     const Pack<T> none[Base::size] = {};
@@ -289,7 +307,7 @@ struct DirectFeatureGradientRow : DirectBilinearRow<L, T> {
     const auto j =
         pair_gradient<L, T>(r, at_j, none, s.b, this->plan.a.data() + Base::size * k, none);
     const Pack<T> g[3] = {i.g[0] + j.g[0], i.g[1] + j.g[1], i.g[2] + j.g[2]};
-    add_pair_gradient(this->plan, k, g, s.gradient);
+    add_pair_gradient(this->block, k, g, s.gradient);
   }
 };
 
@@ -336,18 +354,22 @@ void Direct::plan(const Geometry<T>& geometry, SourceShape source, std::type_ide
   detail::sort_direct_plan(geometry.positions, plan);
 }
 
-template <Number T>
+template <Number T, Executor E>
 T Direct::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                 std::type_identity_t<T> factor, GeometryGradient<T>& gradient) const {
+                 std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                 const E& executor) const {
   using R = RealOf<T>;
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
   T energy{};
   detail::with_degree(plan.l_max, [&](auto l) {
-    detail::DirectEnergyRow<l(), T> row{plan};
-    detail::start_direct_gradient(plan);
-    detail::for_each_direct_row<2 * l() + 2>(plan, row);
-    energy = row.energy * static_cast<R>(units::coulomb);
+    energy = detail::for_each_direct_block(plan, 3, executor,
+                                           [&](detail::DirectBlock<T>& block) {
+                                             detail::for_each_direct_row<2 * l() + 2>(
+                                                 plan, block,
+                                                 detail::DirectEnergyRow<l(), T>{plan, block});
+                                           }) *
+             static_cast<R>(units::coulomb);
   });
   detail::add_direct_gradient(plan, factor, gradient);
   if (self_ == SelfInteraction::included) {
@@ -361,37 +383,39 @@ T Direct::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p
   return energy;
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Direct::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                   std::type_identity_t<std::span<T>> v) const {
+                   std::type_identity_t<std::span<T>> v, const E& executor) const {
   LEYDEN_EXPECTS(p.size() ==
                  static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(plan.l_max)));
   std::vector<T>& result = plan.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
-  detail::with_degree(plan.l_max, [&](auto l) { detail::direct_apply<l(), T>(plan, memory_); });
+  detail::with_degree(plan.l_max,
+                      [&](auto l) { detail::direct_apply<l(), T>(plan, memory_, executor); });
   detail::store_coefficients<T>(plan, plan.l_max, plan.l_max, false, result);
   if (self_ == SelfInteraction::included)
     detail::add_own_potential<T>(plan.widths, plan.l_max, 1, p, result);
   std::copy(result.begin(), result.end(), v.begin());
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Direct::bilinear_gradient(const Plan<T>& plan, std::type_identity_t<std::span<const T>> a,
                                std::type_identity_t<std::span<const T>> b,
-                               std::type_identity_t<T> factor,
-                               GeometryGradient<T>& gradient) const {
+                               std::type_identity_t<T> factor, GeometryGradient<T>& gradient,
+                               const E& executor) const {
   if (a.data() == b.data()) {
-    energy<T>(plan, a, T(RealOf<T>(2)) * factor, gradient);
+    energy<T>(plan, a, T(RealOf<T>(2)) * factor, gradient, executor);
     return;
   }
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   detail::pack_multipoles<T>(a, plan.l_max, plan.slot_atom, plan.a);
   detail::pack_multipoles<T>(b, plan.l_max, plan.slot_atom, plan.b);
   detail::with_degree(plan.l_max, [&](auto l) {
-    const detail::DirectBilinearRow<l(), T> row{plan};
-    detail::start_direct_gradient(plan);
-    detail::for_each_direct_row<2 * l() + 2>(plan, row);
+    detail::for_each_direct_block(plan, 3, executor, [&](detail::DirectBlock<T>& block) {
+      detail::for_each_direct_row<2 * l() + 2>(plan, block,
+                                               detail::DirectBilinearRow<l(), T>{plan, block});
+    });
   });
   detail::add_direct_gradient(plan, factor, gradient);
 }
@@ -402,20 +426,22 @@ void Direct::assemble(const Plan<T>& plan,
   detail::assemble_by_columns(*this, plan, matrix);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Direct::features(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p,
-                      const PotentialFeatures& shape,
-                      std::type_identity_t<std::span<T>> out) const {
+                      const PotentialFeatures& shape, std::type_identity_t<std::span<T>> out,
+                      const E& executor) const {
   detail::check_features("Direct", shape, 2);
   const int degree = std::max({1, plan.l_max, shape.l_max});
-  const auto size = static_cast<std::size_t>(detail::cartesian_size(degree));
   const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a, degree);
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
-    plan.out.assign(size * static_cast<std::size_t>(plan.packs), Pack<T>());
+    detail::fill_feature_pairs(plan, shape.widths[w]);
     detail::with_feature_degree(degree, [&](auto l) {
-      const detail::DirectFeatureRow<l(), T> row(plan, false);
-      detail::for_each_feature_row<2 * l() + 1>(plan, shape.widths[w], row);
+      detail::for_each_direct_block(
+          plan, detail::cartesian_size(l()), executor, [&](detail::DirectBlock<T>& block) {
+            detail::for_each_feature_row<2 * l() + 1>(
+                plan, block, shape.widths[w], detail::DirectFeatureRow<l(), T>(plan, block, false));
+          });
     });
     detail::store_coefficients<T>(plan, degree, shape.l_max, false,
                                   out.subspan(w * stride, stride));
@@ -424,36 +450,38 @@ void Direct::features(const Plan<T>& plan, std::type_identity_t<std::span<const 
     detail::add_own_features<T>(plan.widths, plan.l_max, shape, RealOf<T>(1), p, out);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Direct::features_transpose(const Plan<T>& plan,
                                 std::type_identity_t<std::span<const T>> cotangent,
                                 const PotentialFeatures& shape,
-                                std::type_identity_t<std::span<T>> p_bar) const {
+                                std::type_identity_t<std::span<T>> p_bar, const E& executor) const {
   detail::check_features("Direct", shape, 2);
   const int degree = std::max({1, plan.l_max, shape.l_max});
-  const auto size = static_cast<std::size_t>(detail::cartesian_size(degree));
   const auto stride = static_cast<std::size_t>(plan.n_atoms * detail::multipole_size(shape.l_max));
-  plan.out.assign(size * static_cast<std::size_t>(plan.packs), Pack<T>());
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
     detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
                                plan.a, degree);
+    detail::fill_feature_pairs(plan, shape.widths[w]);
     detail::with_feature_degree(degree, [&](auto l) {
-      const detail::DirectFeatureRow<l(), T> row(plan, true);
-      detail::for_each_feature_row<2 * l() + 1>(plan, shape.widths[w], row);
+      detail::for_each_direct_block(
+          plan, detail::cartesian_size(l()), executor, [&](detail::DirectBlock<T>& block) {
+            detail::for_each_feature_row<2 * l() + 1>(
+                plan, block, shape.widths[w], detail::DirectFeatureRow<l(), T>(plan, block, true));
+          });
     });
+    detail::store_coefficients<T>(plan, degree, plan.l_max, true, p_bar);
   }
-  detail::store_coefficients<T>(plan, degree, plan.l_max, true, p_bar);
   if (shape.self == SelfInteraction::included)
     detail::add_own_features_transpose<T>(plan.widths, plan.l_max, shape, RealOf<T>(1), cotangent,
                                           p_bar);
 }
 
-template <Number T>
+template <Number T, Executor E>
 void Direct::feature_gradient(const Plan<T>& plan,
                               std::type_identity_t<std::span<const T>> cotangent,
                               std::type_identity_t<std::span<const T>> p,
                               const PotentialFeatures& shape, std::type_identity_t<T> factor,
-                              GeometryGradient<T>& gradient) const {
+                              GeometryGradient<T>& gradient, const E& executor) const {
   detail::check_features("Direct", shape, 2);
   LEYDEN_EXPECTS(gradient.positions.size() == static_cast<std::size_t>(plan.n_atoms));
   const int degree = std::max({1, plan.l_max, shape.l_max});
@@ -462,10 +490,12 @@ void Direct::feature_gradient(const Plan<T>& plan,
   for (std::size_t w = 0; w < shape.widths.size(); ++w) {
     detail::pack_multipoles<T>(cotangent.subspan(w * stride, stride), shape.l_max, plan.slot_atom,
                                plan.a, degree);
+    detail::fill_feature_pairs(plan, shape.widths[w]);
     detail::with_feature_degree(degree, [&](auto l) {
-      const detail::DirectFeatureGradientRow<l(), T> row(plan);
-      detail::start_direct_gradient(plan);
-      detail::for_each_feature_row<2 * l() + 2>(plan, shape.widths[w], row);
+      detail::for_each_direct_block(plan, 3, executor, [&](detail::DirectBlock<T>& block) {
+        detail::for_each_feature_row<2 * l() + 2>(
+            plan, block, shape.widths[w], detail::DirectFeatureGradientRow<l(), T>(plan, block));
+      });
     });
     detail::add_direct_gradient(plan, factor, gradient);
   }

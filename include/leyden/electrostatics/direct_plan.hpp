@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/error.hpp>
+#include <leyden/core/parallel.hpp>
 #include <leyden/electrostatics/gaussian_kernel.hpp>
 #include <leyden/electrostatics/multipoles.hpp>
 
@@ -12,6 +13,16 @@
 
 // Atoms in packs, and the order in which pairs of an atom and a pack are visited.
 namespace leyden::inline LEYDEN_ABI::detail {
+
+// What the slots of some packs and a tile of packs do to each other: results of both, [pack][…].
+template <Number T>
+struct DirectBlock {
+  int first_slot = 0, last_slot = 0;  // of the rows
+  int tile = 0;                       // first pack of the tile
+  Buffer<Pack<T>> rows, columns;      // results of the slots' packs and of the tile's
+  T energy{};
+  std::array<std::vector<int>, 3> lists;  // scratch: packs by PairRange
+};
 
 template <Number T>
 struct DirectPlan {
@@ -29,7 +40,7 @@ struct DirectPlan {
   Buffer<WidthPair<R>> pairs;        // [class][class]
   Buffer<Pack<R>> boxes;             // [pack / lanes][lowest x, y, z, highest, largest width²]
 
-  mutable std::array<std::vector<int>, 3> lists;   // scratch: packs by PairRange
+  mutable std::vector<DirectBlock<T>> blocks;      // scratch
   mutable Buffer<WidthPair<R>> feature_pairs;      // scratch: [class] with a receiver's width
   mutable Buffer<Pack<T>> a, b, out;               // scratch: multipoles and results as packs
   mutable std::array<std::vector<T>, 2> assembly;  // scratch
@@ -173,7 +184,8 @@ inline constexpr int direct_tile = 48;
 // Sorts the packs of a tile that are behind the slot's own into lists by the range of their pairs
 // with it. The sum of the squared widths of a pair is base + max(floor, that of the pack).
 template <int Count, Number T>
-void sort_by_range(const DirectPlan<T>& plan, int slot, int tile, double base, double floor) {
+void sort_by_range(const DirectPlan<T>& plan, DirectBlock<T>& block, int slot, double base,
+                   double floor) {
   using R = RealOf<T>;
   constexpr int lanes = Pack<R>::lanes;
   const int own = slot / lanes, lane = slot % lanes;
@@ -185,10 +197,11 @@ void sort_by_range(const DirectPlan<T>& plan, int slot, int tile, double base, d
   std::array<int, 3> count{};
   std::array<int*, 3> lists;
   for (std::size_t l = 0; l < 3; ++l) {
-    plan.lists[l].resize(direct_tile);
-    lists[l] = plan.lists[l].data();
+    block.lists[l].resize(direct_tile);
+    lists[l] = block.lists[l].data();
   }
-  const int first = std::max(tile, own + 1), last = std::min(tile + direct_tile, plan.packs);
+  const int first = std::max(block.tile, own + 1);
+  const int last = std::min(block.tile + direct_tile, plan.packs);
   const Pack<R> zero(R(0)), b(static_cast<R>(base)), f(static_cast<R>(floor));
   const Pack<R> near(static_cast<R>(2 * distant_beyond));
   const Pack<R> far(static_cast<R>(2 * points_beyond<R>(Count)));
@@ -213,7 +226,7 @@ void sort_by_range(const DirectPlan<T>& plan, int slot, int tile, double base, d
       lists[l][count[l]++] = j;
     }
   }
-  for (std::size_t l = 0; l < 3; ++l) plan.lists[l].resize(static_cast<std::size_t>(count[l]));
+  for (std::size_t l = 0; l < 3; ++l) block.lists[l].resize(static_cast<std::size_t>(count[l]));
 }
 
 // The vectors from the atoms of pack k to the one at x.
@@ -280,28 +293,71 @@ LEYDEN_ALWAYS_INLINE void direct_radial(const DirectPlan<T>& plan, int slot, int
   }
 }
 
-// visit(slot, first pack of a tile, whether the slot's own pack is in it), tile by tile.
-template <Number T, class Visit>
-void for_each_tile_slot(const DirectPlan<T>& plan, Visit&& visit) {
+// All pairs of slots in blocks: the slots of a tile's packs with the packs of the same or of a
+// later tile. work(block) fills rows and columns, of `size` packs per pack, and the energy; they
+// are added to plan.out in the order of the blocks, with any number of threads. Returns the energy.
+template <Number T, Executor E, class Work>
+T for_each_direct_block(const DirectPlan<T>& plan, int size, const E& executor, const Work& work) {
   constexpr int lanes = Pack<T>::lanes;
-  for (int tile = 0; tile < plan.packs; tile += direct_tile) {
-    const int slots = std::min(tile + direct_tile, plan.packs) * lanes;
-    for (int slot = 0; slot < slots; ++slot)
-      if (plan.slot_atom[static_cast<std::size_t>(slot)] >= 0)
-        visit(slot, tile, slot / lanes >= tile);
+  const int tiles = (plan.packs + direct_tile - 1) / direct_tile;
+  const auto count = static_cast<std::size_t>(tiles * (tiles + 1) / 2);
+  plan.out.assign(static_cast<std::size_t>(size * plan.packs), Pack<T>());
+  T energy{};
+  const auto run = [&](DirectBlock<T>& block, int row, int column) {
+    const int last = std::min((row + 1) * direct_tile, plan.packs);
+    block.first_slot = row * direct_tile * lanes;
+    block.last_slot = last * lanes;
+    block.tile = column * direct_tile;
+    const int width = std::min(direct_tile, plan.packs - block.tile);
+    block.rows.assign(static_cast<std::size_t>(size * (last - row * direct_tile)), Pack<T>());
+    block.columns.assign(static_cast<std::size_t>(size * width), Pack<T>());
+    block.energy = T{};
+    work(block);
+  };
+  const auto add = [&](const DirectBlock<T>& block) {
+    energy += block.energy;
+    const auto to = [&](int pack) { return plan.out.data() + size * pack; };
+    for (std::size_t k = 0; k < block.rows.size(); ++k)
+      to(block.first_slot / lanes)[k] += block.rows[k];
+    for (std::size_t k = 0; k < block.columns.size(); ++k) to(block.tile)[k] += block.columns[k];
+  };
+  if (executor.concurrency() == 1) {
+    if (plan.blocks.empty()) plan.blocks.resize(1);
+    for (int column = 0; column < tiles; ++column)
+      for (int row = 0; row <= column; ++row) {
+        run(plan.blocks[0], row, column);
+        add(plan.blocks[0]);
+      }
+    return energy;
   }
+  if (plan.blocks.size() < count) plan.blocks.resize(count);
+  executor.for_each(count, [&](std::size_t k, int) {
+    int column = 0, first = 0;
+    while (first + column + 1 <= static_cast<int>(k)) first += ++column;
+    run(plan.blocks[k], static_cast<int>(k) - first, column);
+  });
+  for (std::size_t k = 0; k < count; ++k) add(plan.blocks[k]);
+  return energy;
+}
+
+// visit(slot, whether the slot's own pack is in the tile).
+template <Number T, class Visit>
+void for_each_slot(const DirectPlan<T>& plan, const DirectBlock<T>& block, Visit&& visit) {
+  for (int slot = block.first_slot; slot < block.last_slot; ++slot)
+    if (plan.slot_atom[static_cast<std::size_t>(slot)] >= 0)
+      visit(slot, slot / Pack<T>::lanes >= block.tile);
 }
 
 // sums = row.begin(slot), row.pair(sums, pack, r, B_0 … B_(Count − 1)), row.end(slot, sums) until
-// all pairs of slots have been visited once, tile by tile; the order depends on positions and
-// widths alone. (Sums are local, so that they stay in registers.)
+// all pairs of a block have been visited once; the order depends on positions and widths alone.
+// (Sums are local, so that they stay in registers.)
 template <int Count, Number T, class Row>
-void for_each_direct_row(const DirectPlan<T>& plan, Row& row) {
+void for_each_direct_row(const DirectPlan<T>& plan, DirectBlock<T>& block, const Row& row) {
   constexpr int lanes = Pack<T>::lanes;
-  for_each_tile_slot(plan, [&](int slot, int tile, bool own) {
+  for_each_slot(plan, block, [&](int slot, bool own) {
     const int i = plan.slot_atom[static_cast<std::size_t>(slot)];
     const double width = plan.widths[static_cast<std::size_t>(i)];
-    sort_by_range<Count>(plan, slot, tile, width * width, 0.0);
+    sort_by_range<Count>(plan, block, slot, width * width, 0.0);
     Pack<T> x[3];
     load_slot(plan, slot, x);
     auto sums = row.begin(slot);
@@ -318,7 +374,7 @@ void for_each_direct_row(const DirectPlan<T>& plan, Row& row) {
       row.pair(sums, slot / lanes, r, radial);
     }
     const auto run = [&](auto range) {
-      for (const int k : plan.lists[static_cast<std::size_t>(range())]) {
+      for (const int k : block.lists[static_cast<std::size_t>(range())]) {
         Pack<T> r[3], radial[Count];
         const Pack<T> r2 = pair_vectors(plan, x, k, r);
         direct_radial<range(), Count>(plan, slot, k, r2, radial);
