@@ -123,7 +123,6 @@ void ReferenceElectrostatics::plan(const Geometry<T>& geometry, SourceShape sour
   const Matrix3<T> inverse_cell = inverse(used);
   detail::fill_wave_vectors(inverse_cell, nullptr, plan.waves);
   detail::fill_phases<T>(geometry.positions, inverse_cell, plan.waves);
-  detail::size_scratch(plan.waves);
   plan.volume = determinant(used);
   if (value_of(plan.volume) < RealOf<T>(0)) plan.volume = -plan.volume;
 }
