@@ -57,7 +57,8 @@ void forward_and_adjoint(benchmark::State& state) {
   }
   report(state, m.geometry.n_atoms(),
          leyden_bench::mace_operations<Shape>(m.mace.options(), m.geometry.n_atoms(),
-                                              m.geometry.n_edges(), m.geometry.n_pairs),
+                                              m.geometry.n_edges(), m.geometry.n_pairs,
+                                              RadialTable<Real>::terms),
          peak);
 }
 
@@ -67,11 +68,35 @@ constexpr MaceShape l1{.l_max = 3, .correlation = 3, .hidden_l = 1};
 // {atoms, channels}
 BENCHMARK(forward<l0, double>)->Args({192, 128})->Unit(benchmark::kMillisecond);
 BENCHMARK(forward<l1, double>)->Args({192, 128})->Unit(benchmark::kMillisecond);
-BENCHMARK(forward_and_adjoint<l0, double>)->Args({192, 128})->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_and_adjoint<l0, double>)
+    ->Args({192, 128})
+    ->Args({648, 128})
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(forward_and_adjoint<l1, double>)
     ->Args({192, 128})
+    ->Args({648, 128})
     ->Args({192, 16})
     ->Unit(benchmark::kMillisecond);
-BENCHMARK(forward_and_adjoint<l1, float>)->Args({192, 128})->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_and_adjoint<l0, float>)
+    ->Args({192, 128})
+    ->Args({648, 128})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_and_adjoint<l1, float>)
+    ->Args({192, 128})
+    ->Args({648, 128})
+    ->Unit(benchmark::kMillisecond);
+
+// The same with radial networks in place of tables.
+template <MaceShape Shape, class Real>
+void networks(benchmark::State& state) {
+  Model<Shape, Real> m(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
+  m.tape.exact = true;
+  for (auto _ : state) {
+    m.mace.forward(m.geometry, m.tape);
+    m.mace.backward(m.geometry, m.tape, Real(1), std::span<Real>{});
+  }
+  report(state, m.geometry.n_atoms(), 0.0, 1.0);
+}
+BENCHMARK(networks<l1, double>)->Args({192, 128})->Unit(benchmark::kMillisecond);
 
 }  // namespace

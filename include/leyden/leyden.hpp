@@ -2,6 +2,7 @@
 #pragma once
 
 // Everything, for users who want one line. No header of ours includes it.
+#include <leyden/any_potential.hpp>
 #include <leyden/atoms/cell_grid.hpp>
 #include <leyden/atoms/covalent_radii.hpp>
 #include <leyden/atoms/elements.hpp>
@@ -134,6 +135,13 @@
 #include <leyden/io/extxyz_reader.hpp>
 #include <leyden/io/extxyz_text.hpp>
 #include <leyden/io/extxyz_writer.hpp>
+#include <leyden/io/json_text.hpp>
+#include <leyden/io/mace_coupling.hpp>
+#include <leyden/io/model_file.hpp>
+#include <leyden/io/model_kinds.hpp>
+#include <leyden/io/option_fields.hpp>
+#include <leyden/io/safetensors.hpp>
+#include <leyden/io/specification.hpp>
 #include <leyden/observables.hpp>
 #include <leyden/observables/maps.hpp>
 #include <leyden/observables/response.hpp>

@@ -34,9 +34,10 @@ ALLOWED = {
     "potential": POTENTIAL,
     "observables": POTENTIAL,
     "design_space": POTENTIAL,
+    "any_potential": POTENTIAL | {"design_space"},
     "zoo": POTENTIAL | {"design_space", "observables"},
     "train": POTENTIAL | {"observables", "design_space", "zoo"},
-    "io": GROUND | {"atoms", "potential", "zoo", "train"},
+    "io": POTENTIAL | {"any_potential", "zoo", "train"},
 }
 BANNED = {"iostream", "functional", "ranges", "regex", "execution"}
 BANNED_IN_IO = {"regex", "execution"}

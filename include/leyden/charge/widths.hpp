@@ -30,6 +30,9 @@ class GaussianWidths {
                          " Å; it must be positive");
   }
 
+  /// One, or one per species.
+  const std::vector<double>& values() const { return widths_; }
+
   double of(int species) const {
     return widths_.size() == 1 ? widths_[0] : widths_[static_cast<std::size_t>(species)];
   }

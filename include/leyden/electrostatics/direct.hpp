@@ -10,6 +10,11 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
+struct DirectOptions {
+  SelfInteraction self = SelfInteraction::included;
+  double memory = 32 * 1024.0 * 1024.0;  ///< bytes: radial functions are kept while they fit
+};
+
 /// Gaussian multipoles in open space, by exact pair sums: O(n²), no parameters. Widths of zero
 /// (points) are legal when SelfInteraction::excluded; points that coincide give no finite result.
 ///
@@ -24,9 +29,10 @@ class Direct {
   static constexpr std::string_view name = "direct";
   static constexpr BoundarySupport boundaries{true, false, false};
 
-  explicit Direct(SelfInteraction self = SelfInteraction::included,
-                  std::size_t memory = std::size_t(32) << 20)
-      : self_(self), memory_(memory) {}
+  explicit Direct(DirectOptions options = {}) : options_(options) {}
+  explicit Direct(SelfInteraction self) : Direct(DirectOptions{.self = self}) {}
+
+  const DirectOptions& options() const { return options_; }
 
   template <Number T>
   using Plan = detail::DirectPlan<T>;
@@ -79,8 +85,7 @@ class Direct {
                         const E& executor = {}) const;
 
  private:
-  SelfInteraction self_;
-  std::size_t memory_;
+  DirectOptions options_;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -346,7 +346,7 @@ void Direct::plan(const Geometry<T>& geometry, SourceShape source, std::type_ide
                        " is periodic; this solver serves open boundaries only. Use Reciprocal for "
                        "bulk, or mark all directions as not periodic for a molecule");
   detail::check_sources("Direct", geometry.n_atoms(), source, 2,
-                        self_ == SelfInteraction::excluded);
+                        options_.self == SelfInteraction::excluded);
   plan.n_atoms = geometry.n_atoms();
   plan.l_max = source.l_max;
   plan.widths.assign(source.widths.begin(), source.widths.end());
@@ -372,7 +372,7 @@ T Direct::energy(const Plan<T>& plan, std::type_identity_t<std::span<const T>> p
              static_cast<R>(units::coulomb);
   });
   detail::add_direct_gradient(plan, factor, gradient);
-  if (self_ == SelfInteraction::included) {
+  if (options_.self == SelfInteraction::included) {
     const auto size = static_cast<std::size_t>(detail::multipole_size(plan.l_max));
     for (std::size_t k = 0; k < p.size(); ++k) {
       const double w = plan.widths[k / size];
@@ -391,10 +391,11 @@ void Direct::apply(const Plan<T>& plan, std::type_identity_t<std::span<const T>>
   std::vector<T>& result = plan.result;  // p and v may be the same memory
   result.resize(p.size());
   detail::pack_multipoles<T>(p, plan.l_max, plan.slot_atom, plan.a);
-  detail::with_degree(plan.l_max,
-                      [&](auto l) { detail::direct_apply<l(), T>(plan, memory_, executor); });
+  detail::with_degree(plan.l_max, [&](auto l) {
+    detail::direct_apply<l(), T>(plan, static_cast<std::size_t>(options_.memory), executor);
+  });
   detail::store_coefficients<T>(plan, plan.l_max, plan.l_max, false, result);
-  if (self_ == SelfInteraction::included)
+  if (options_.self == SelfInteraction::included)
     detail::add_own_potential<T>(plan.widths, plan.l_max, 1, p, result);
   std::copy(result.begin(), result.end(), v.begin());
 }

@@ -55,6 +55,9 @@ class WithJellium {
                        "; the width must be positive and both must be finite");
   }
 
+  const S& solver() const { return solver_; }
+  const JelliumOptions& options() const { return options_; }
+
   template <Number T>
   struct Plan {
     using number_type = T;

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <leyden/io/checkpoint.hpp>
+#include <leyden/io/json_text.hpp>
 
 #if __has_include(<nlohmann/json.hpp>)
-#include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -155,20 +154,7 @@ inline void write_checkpoint(const std::string& path, const Checkpoint& c) {
     j["training"] = detail::to_json(*c.training);
   }
 
-  const std::string temporary = path + ".tmp";
-  {
-    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-    file << j << '\n';
-    file.flush();
-    if (!file) {
-      std::remove(temporary.c_str());
-      throw InputError(temporary + " cannot be written; is there such a folder, and space?");
-    }
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    throw InputError(path + " cannot be replaced");
-  }
+  detail::replace_file(path, [&](auto& file) { file << j << '\n'; });
 }
 
 inline Checkpoint read_checkpoint(const std::string& path) {
