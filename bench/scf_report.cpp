@@ -6,6 +6,8 @@
 #include "support/space.hpp"
 #include "support/systems.hpp"
 
+#include <leyden/electrostatics/particle_mesh.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -173,13 +175,13 @@ void cost() {
       using D = Mace<MaceShape{.l_max = 3, .correlation = 3, .hidden_l = 1}>;
       const D descriptor({.species = {8, 1}, .channels = 64, .average_neighbors = 50.0});
       const Structure s = water_like(n);
-      ReciprocalOptions reciprocal;
-      reciprocal.background = Background::uniform;
-      reciprocal.accuracy = 1e-6;
+      ParticleMeshOptions mesh;
+      mesh.background = Background::uniform;
+      mesh.accuracy = 1e-6;
       using Local = Potential<D, NoCharges, NoElectrostatics>;
-      using Full = Potential<D, Q, Reciprocal>;
+      using Full = Potential<D, Q, ParticleMesh>;
       const Local local(descriptor, {}, {}, 1);
-      Full full(descriptor, model, Reciprocal(reciprocal), 1);
+      Full full(descriptor, model, ParticleMesh(mesh), 1);
       ScfOptions options;
       options.tolerance = 1e-8;
       full.set_scf_options(options);

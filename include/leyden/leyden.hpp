@@ -140,6 +140,7 @@
 #include <leyden/io/model_file.hpp>
 #include <leyden/io/model_kinds.hpp>
 #include <leyden/io/option_fields.hpp>
+#include <leyden/io/registered_models.hpp>
 #include <leyden/io/safetensors.hpp>
 #include <leyden/io/specification.hpp>
 #include <leyden/observables.hpp>
