@@ -219,6 +219,12 @@ class Potential {
   /// ConvergenceError when charges have no minimum or do not converge (ScfOptions).
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties = {}) const;
+  /// The same by the threads of an executor (core/parallel.hpp), to the last bit: what the
+  /// descriptor shares among them, and the solver where charges are explicit. To run many
+  /// structures side by side is the better use of threads where there are many.
+  template <Executor E>
+  const Prediction& evaluate(const Structure& structure, Workspace& workspace,
+                             Properties properties, const E& executor) const;
 
   /// The derivative of the prediction along a direction, exact: the evaluation and its adjoint on
   /// dual numbers, with one more linear solve where charges are self-consistent. The basis of all
@@ -272,14 +278,37 @@ class Potential {
   }
   void start(const Structure& structure, Workspace& workspace) const;
   /// h, p and what the energy needs of p; the geometry stands.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void forward(const Structure& structure, Workspace& workspace, State<T>& state,
-               const Direction* direction = nullptr) const;
+               const Direction* direction = nullptr, const E& executor = {}) const;
   /// Cotangents of features, geometry (if `geometry`) and parameters (if not empty).
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void backward(const Structure& structure, Workspace& workspace, State<T>& state,
                 const detail::ExtraCotangents<T>& bar, bool geometry,
-                std::span<T> parameter_gradient) const;
+                std::span<T> parameter_gradient, const E& executor = {}) const;
+  /// v = K p and the gradient of ½ pᵀKp, by threads where the solver has a use for them.
+  template <Number T, Executor E>
+  void apply(State<T>& state, const E& executor) const {
+    const std::span<const T> p = state.multipoles;
+    const std::span<T> v = state.own_potential;
+    if constexpr (requires { solver_.template apply<T>(state.plan, p, v, executor); })
+      solver_.template apply<T>(state.plan, p, v, executor);
+    else
+      solver_.template apply<T>(state.plan, p, v);
+  }
+  template <Number T, Executor E>
+  void add_field_gradient(State<T>& state, T energy_cotangent, const E& executor) const {
+    const std::span<const T> p = state.multipoles;
+    const T factor = energy_cotangent * RealOf<T>(0.5);
+    auto& gradient = state.gradient;
+    if constexpr (requires {
+                    solver_.template bilinear_gradient<T>(state.plan, p, p, factor, gradient,
+                                                          executor);
+                  })
+      solver_.template bilinear_gradient<T>(state.plan, p, p, factor, gradient, executor);
+    else
+      solver_.template bilinear_gradient<T>(state.plan, p, p, factor, gradient);
+  }
   /// Stress from dE/dε, in T.
   template <Number T>
   static Matrix3<T> stress_of(const State<T>& state);

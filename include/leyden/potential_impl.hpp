@@ -204,9 +204,9 @@ void Potential<D, Q, S>::with_engine(Workspace& workspace, State<T>& state, F&& 
 }
 
 template <class D, class Q, class S>
-template <Number T>
+template <Number T, Executor E>
 void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspace, State<T>& state,
-                                 const Direction* direction) const {
+                                 const Direction* direction, const E& executor) const {
   state.external_field = vector_cast<T>(vector_cast<RealOf<T>>(structure.external_field));
   state.total_charge = T(static_cast<RealOf<T>>(structure.total_charge));
   if constexpr (is_dual_v<T>)
@@ -215,7 +215,10 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
         state.external_field[j].tangent = static_cast<RealOf<T>>(direction->external_field[j]);
       state.total_charge.tangent = static_cast<RealOf<T>>(direction->total_charge);
     }
-  descriptor_.forward(state.geometry, state.tape);
+  if constexpr (requires { descriptor_.forward(state.geometry, state.tape, executor); })
+    descriptor_.forward(state.geometry, state.tape, executor);
+  else
+    descriptor_.forward(state.geometry, state.tape);
   if constexpr (size_ > 0) {
     using R = RealOf<T>;
     const std::size_t n = structure.size() * size_;
@@ -261,8 +264,7 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
         if (engine.field().own())
           std::copy(state.scf.own.begin(), state.scf.own.end(), state.own_potential.begin());
         else
-          solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
-                                    std::span<T>(state.own_potential));
+          apply(state, executor);
       });
     } else {
       if constexpr (RecursiveChargeModel<Q>)
@@ -272,17 +274,16 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
       if constexpr (ChargeModelWithFieldEnergies<Q>)
         if (has_field(state))
           charge_model_.field_energies(input, std::span<T>(state.site_energies));
-      solver_.template apply<T>(state.plan, std::span<const T>(state.multipoles),
-                                std::span<T>(state.own_potential));
+      apply(state, executor);
     }
   }
 }
 
 template <class D, class Q, class S>
-template <Number T>
+template <Number T, Executor E>
 void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspace, State<T>& state,
                                   const detail::ExtraCotangents<T>& bar, bool geometry,
-                                  std::span<T> parameter_gradient) const {
+                                  std::span<T> parameter_gradient, const E& executor) const {
   using R = RealOf<T>;
   if (geometry) state.gradient.reset(structure.size());
   state.external_field_bar = {};
@@ -327,8 +328,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
           engine.field().gradient(state.field_bar, p, T(R(1)), state.gradient);
         } else {
           engine.field().gradient(state.field_bar, p, T(R(1)), state.gradient);
-          solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
-                                                state.gradient);
+          add_field_gradient(state, bar.energy, executor);
         }
       });
       charge_model_.pullback(input, state.coefficients, c_bar, input_bar);
@@ -348,9 +348,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       if constexpr (ChargeModelWithFieldEnergies<Q>)
         if (geometry || has_field(state))
           charge_model_.field_energies_pullback(input, bar.energy, input_bar);
-      if (geometry)
-        solver_.template bilinear_gradient<T>(state.plan, p, p, bar.energy * R(0.5),
-                                              state.gradient);
+      if (geometry) add_field_gradient(state, bar.energy, executor);
     }
     if (geometry) {
       add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar),
@@ -366,7 +364,13 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       state.external_charges.add_gradient(solver_, q, T(R(1)), state.gradient);
     }
   }
-  descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
+  if constexpr (requires {
+                  descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient,
+                                       executor);
+                })
+    descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient, executor);
+  else
+    descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
   if (geometry)
     add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.tape.edge_gradient),
                       state.gradient);
@@ -375,14 +379,21 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
 template <class D, class Q, class S>
 const Prediction& Potential<D, Q, S>::evaluate(const Structure& structure, Workspace& workspace,
                                                Properties properties) const {
+  return evaluate(structure, workspace, properties, SerialExecutor{});
+}
+
+template <class D, class Q, class S>
+template <Executor E>
+const Prediction& Potential<D, Q, S>::evaluate(const Structure& structure, Workspace& workspace,
+                                               Properties properties, const E& executor) const {
   using T = real_type;
   start(structure, workspace);
   make_geometry(structure, workspace.neighbors, workspace.real.geometry);
-  forward(structure, workspace, workspace.real);
+  forward(structure, workspace, workspace.real, nullptr, executor);
   properties.stress = properties.stress && structure.cell.all_periodic();
   if (properties.forces || properties.stress)
     backward(structure, workspace, workspace.real, detail::ExtraCotangents<T>{}, true,
-             std::span<T>());
+             std::span<T>(), executor);
   fill_prediction(structure, properties, workspace);
   return workspace.prediction;
 }

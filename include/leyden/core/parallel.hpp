@@ -36,6 +36,15 @@ struct SerialExecutor {
 };
 static_assert(Executor<SerialExecutor>);
 
+/// f(first, last) for blocks of `size` of the numbers 0 … n − 1: the same blocks on any number of
+/// threads.
+template <Executor E, class F>
+void for_each_block(const E& executor, std::size_t n, std::size_t size, F&& f) {
+  executor.for_each((n + size - 1) / size, [&](std::size_t block, int) {
+    f(block * size, block * size + size < n ? block * size + size : n);
+  });
+}
+
 #if defined(_OPENMP)
 /// OpenMP threads, tasks handed out one by one.
 class OpenMPExecutor {

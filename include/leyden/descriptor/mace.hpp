@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/parallel.hpp>
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/mace_density.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
@@ -56,7 +57,7 @@ class Mace {
     FeatureArray<T> up;      // messages, [tile][atom][lm_in]
     Buffer<Pack<T>> radial;  // [tile][pair][path]
     typename RadialPerceptron<Real>::template Tape<T> perceptron;
-    Buffer<Pack<T>> paths;    // convolution, [tile][atom][output]
+    Buffer<Pack<T>> paths;    // convolution, [tile][atom][output]; with tables: Tape::paths_bar
     FeatureArray<T> mixed;    // A before the species-dependent map of a layer without residual
     FeatureArray<T> basis;    // A, [tile][atom][lm_edge]
     FeatureArray<T> product;  // B, [tile][atom][lm_out]
@@ -82,7 +83,8 @@ class Mace {
     FeatureArray<T> embedding_bar;
     Buffer<Pack<T>> basis, basis_bar, layer_basis_bar;  // radial basis, [pair][tile]
     std::vector<T> radial_values;                       // (radial_count)
-    std::vector<T> harmonics, harmonics_bar;            // [edge][lm_edge]
+    std::vector<T> harmonics;                           // [edge][lm_edge]
+    std::vector<T> harmonics_bar;                       // [group][edge][lm_edge]
     std::vector<T> factor, factor_slope, factor_bar;    // envelope on messages, (pairs)
     std::vector<T> coupled;                             // [edge of one atom][coupled]
     typename Nonlinear::template EdgeTape<T> edge;
@@ -105,14 +107,16 @@ class Mace {
   void declare(ParameterLayout& layout);
   void prepare(std::span<const double> parameters);
 
+  /// What the executor's threads share: with tables of radial functions all that takes time, else
+  /// the maps of channels. Results are the same to the last bit on any number of threads.
   /// @throws ModelError for an atom of an unknown species.
-  template <Number T>
-  void forward(const Geometry<T>& geometry, Tape<T>& tape) const;
+  template <Number T, Executor E = SerialExecutor>
+  void forward(const Geometry<T>& geometry, Tape<T>& tape, const E& executor = {}) const;
   /// feature_cotangents are consumed: they end as the cotangents of everything that reads a
   /// feature.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                std::span<T> parameter_gradient) const;
+                std::span<T> parameter_gradient, const E& executor = {}) const;
 
   /// The largest error of the tables of radial functions, by slope and relative to the largest
   /// slope of a layer; 0 when there are none (see MaceOptions::radial_tolerance). Builds them.
@@ -179,17 +183,30 @@ class Mace {
   bool needs_basis(const Tape<T>& tape) const {
     return !tape.tabulated || options_.density_normalized;
   }
-  template <Number T>
-  bool locate_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
-  template <Number T>
-  void run_layers(const Geometry<T>& geometry, Tape<T>& tape) const;
+  template <Number T, Executor E>
+  bool locate_edges(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
+  template <Number T, Executor E>
+  void run_layers(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
   template <class C, Number T>
   auto tabulated_edges(const Geometry<T>& geometry, int atom, const LayerTape<T>& lt,
                        const Tape<T>& tape) const;
+  // With tables, threads share tiles of channels. Tiles of a group add to the cotangents of edges
+  // one after the other, groups have an array each.
+  static constexpr std::size_t max_groups = 4;
+  static constexpr std::size_t rows_of_block = 1200, edges_of_block = 4096;
+  std::size_t groups(int tiles) const {
+    return std::min(max_groups, static_cast<std::size_t>(tiles));
+  }
   template <Number T>
-  static T* edge_bar(const Geometry<T>& geometry, int atom, Tape<T>& tape) {
+  std::size_t edge_groups(const Tape<T>& tape) const {
+    return tape.tabulated ? groups(tape.embedding.tiles()) : 1;
+  }
+  template <Number T>
+  static T* edge_bar(const Geometry<T>& geometry, std::size_t group, int atom, Tape<T>& tape) {
     return tape.harmonics_bar.data() +
-           static_cast<std::ptrdiff_t>(geometry.first[static_cast<std::size_t>(atom)]) * lm_edge;
+           (group * geometry.sender.size() +
+            static_cast<std::size_t>(geometry.first[static_cast<std::size_t>(atom)])) *
+               static_cast<std::size_t>(lm_edge);
   }
 
   // The convolution of a layer depends on whether what it sends has l > 0 at all.
@@ -276,24 +293,24 @@ class Mace {
 
   template <Number T>
   void sort_species(const Geometry<T>& geometry, Tape<T>& tape) const;
-  template <Number T>
-  void evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
-  template <Number T>
-  void pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
-  template <Number T>
+  template <Number T, Executor E>
+  void evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
+  template <Number T, Executor E>
+  void pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
+  template <Number T, Executor E>
   void forward_layer(const Geometry<T>& geometry, std::size_t k, const FeatureArray<T>& in,
-                     FeatureArray<T>& out, Tape<T>& tape) const;
-  template <Number T>
+                     FeatureArray<T>& out, Tape<T>& tape, const E& executor) const;
+  template <Number T, Executor E>
   void backward_layer(const Geometry<T>& geometry, std::size_t k, const FeatureArray<T>& in,
                       const FeatureArray<T>& out_bar, FeatureArray<T>& in_bar, Tape<T>& tape,
-                      std::span<T> gradient) const;
+                      std::span<T> gradient, const E& executor) const;
   // From a layer's messages to its atomic basis A, and from tape.basis_node_bar to tape.up_bar.
-  template <Number T>
-  void forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt,
-                      Tape<T>& tape) const;
-  template <Number T>
+  template <Number T, Executor E>
+  void forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt, Tape<T>& tape,
+                      const E& executor) const;
+  template <Number T, Executor E>
   void backward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt, Tape<T>& tape,
-                       std::span<T> gradient) const;
+                       std::span<T> gradient, const E& executor) const;
   template <Number T>
   void forward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
                          Tape<T>& tape) const;
@@ -319,10 +336,15 @@ class Mace {
   void read_out_backward(Tape<T>& tape, T energy_cotangent, std::span<T> gradient) const;
 
   // y = map x (or the transposed map) for every l, on the rows of the listed atoms.
-  template <Number T>
+  template <Number T, Executor E = SerialExecutor>
   void mix_irreps(const MixingPerL& map, bool transposed, const FeatureArray<T>& x,
-                  FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape,
-                  bool accumulate) const;
+                  FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape, bool accumulate,
+                  const E& executor = {}) const;
+  // … for a map on any rows.
+  template <Number T, Executor E>
+  static void mix_blocks(const Mixing<Real>& map, bool transposed, std::size_t rows,
+                         RowsView<const Pack<T>> x, RowsView<Pack<T>> y, bool accumulate,
+                         const E& executor);
   template <Number T>
   void irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
                        const FeatureArray<T>& y_bar, const std::vector<int>& atoms, Tape<T>& tape,

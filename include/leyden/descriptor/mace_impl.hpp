@@ -256,12 +256,13 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) const {
+template <Number T, Executor E>
+void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape,
+                                const E& executor) const {
   const int n = geometry.n_atoms();
   sort_species(geometry, tape);
-  tape.tabulated = locate_edges(geometry, tape);
-  evaluate_edges(geometry, tape);
+  tape.tabulated = locate_edges(geometry, tape, executor);
+  evaluate_edges(geometry, tape, executor);
 
   tape.embedding.resize(n, {options_.channels, 0});
   tape.embedding.set_zero();
@@ -277,40 +278,41 @@ void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) cons
     tape.feature_cotangents[k].resize(n, layers_[k].out);
     tape.feature_cotangents[k].set_zero();
   }
-  run_layers(geometry, tape);
+  run_layers(geometry, tape, executor);
   read_out(geometry, tape);
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-void Mace<Shape, Real>::run_layers(const Geometry<T>& geometry, Tape<T>& tape) const {
+template <Number T, Executor E>
+void Mace<Shape, Real>::run_layers(const Geometry<T>& geometry, Tape<T>& tape,
+                                   const E& executor) const {
   for (std::size_t k = 0; k < layers_.size(); ++k)
     forward_layer(geometry, k, k == 0 ? tape.embedding : tape.features[k - 1], tape.features[k],
-                  tape);
+                  tape, executor);
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
 void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                                 std::span<T> gradient) const {
+                                 std::span<T> gradient, const E& executor) const {
   const int n = geometry.n_atoms();
   if (tape.tabulated && !gradient.empty()) {
     // Tables know nothing of the parameters.
     tape.tabulated = false;
-    evaluate_edges(geometry, tape);
-    run_layers(geometry, tape);
+    evaluate_edges(geometry, tape, executor);
+    run_layers(geometry, tape, executor);
   }
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
-  tape.harmonics_bar.assign(tape.harmonics.size(), T(0));
+  tape.harmonics_bar.assign(edge_groups(tape) * tape.harmonics.size(), T(0));
   if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
   tape.factor_bar.assign(tape.factor.size(), T(0));
   tape.embedding_bar.resize(n, {options_.channels, 0});
   tape.embedding_bar.set_zero();
   for (std::size_t k = layers_.size(); k-- > 0;)
-    backward_layer(geometry, k, k == 0 ? tape.embedding : tape.features[k - 1],
-                   tape.feature_cotangents[k],
-                   k == 0 ? tape.embedding_bar : tape.feature_cotangents[k - 1], tape, gradient);
+    backward_layer(
+        geometry, k, k == 0 ? tape.embedding : tape.features[k - 1], tape.feature_cotangents[k],
+        k == 0 ? tape.embedding_bar : tape.feature_cotangents[k - 1], tape, gradient, executor);
   if (!gradient.empty()) {
     const Real scale =
         static_cast<Real>(1.0 / std::sqrt(static_cast<double>(options_.species.size())));
@@ -319,7 +321,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
       for (int c = 0; c < options_.channels; ++c)
         table[embedding_index(tape, i, c)] += tape.embedding_bar.get(i, c, 0) * scale;
   }
-  pull_back_edges(geometry, tape);
+  pull_back_edges(geometry, tape, executor);
   if (options_.repulsion)
     options_.repulsion->template add_gradient<T>(
         geometry, options_.cutoff, tape.radius,
@@ -361,8 +363,9 @@ std::size_t Mace<Shape, Real>::head_of(const Tape<T>& tape) const {
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
+template <Number T, Executor E>
+void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape,
+                                       const E& executor) const {
   const std::size_t tiles = static_cast<std::size_t>(pack_count<T>(options_.radial_count));
   const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
   tape.basis.resize(pairs * tiles);
@@ -383,20 +386,25 @@ void Mace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tap
     std::tie(tape.factor[p], tape.factor_slope[p]) =
         basis_.envelope(geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])]);
   tape.harmonics.resize(static_cast<std::size_t>(geometry.n_edges()) * lm_edge);
-  for (std::size_t e = 0; e < static_cast<std::size_t>(geometry.n_edges()); ++e) {
-    const Vector3<T> r = to_frame(geometry.vector[e]);
-    const T inverse = T(1) / geometry.length[e];
-    spherical_harmonics<Shape.l_max>(r[0] * inverse, r[1] * inverse, r[2] * inverse,
-                                     tape.harmonics.data() + e * lm_edge);
-  }
+  for_each_block(executor, static_cast<std::size_t>(geometry.n_edges()), edges_of_block,
+                 [&](std::size_t first, std::size_t last) {
+                   for (std::size_t e = first; e < last; ++e) {
+                     const Vector3<T> r = to_frame(geometry.vector[e]);
+                     const T inverse = T(1) / geometry.length[e];
+                     spherical_harmonics<Shape.l_max>(r[0] * inverse, r[1] * inverse,
+                                                      r[2] * inverse,
+                                                      tape.harmonics.data() + e * lm_edge);
+                   }
+                 });
   if constexpr (nonlinear)
     Nonlinear::scale_edges(geometry, basis_, options_.smooth_cutoff, lm_edge, tape.harmonics,
                            tape.edge);
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
+template <Number T, Executor E>
+void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape,
+                                        const E& executor) const {
   const std::size_t tiles = static_cast<std::size_t>(pack_count<T>(options_.radial_count));
   tape.edge_gradient.resize(static_cast<std::size_t>(geometry.n_edges()));
   const T* harmonics = tape.harmonics.data();
@@ -404,14 +412,19 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
     Nonlinear::unscale_edges(geometry, lm_edge, tape.harmonics_bar, tape.edge);
     harmonics = tape.edge.harmonics.data();
   }
-  for (std::size_t e = 0; e < tape.edge_gradient.size(); ++e)
-    tape.edge_gradient[e] = from_frame(spherical_harmonics_gradient<Shape.l_max>(
-        to_frame(geometry.vector[e]), geometry.length[e], harmonics + e * lm_edge,
-        tape.harmonics_bar.data() + e * lm_edge));
-  if (tape.tabulated)
-    for (std::size_t e = 0; e < tape.edge_gradient.size(); ++e)
-      tape.edge_gradient[e] +=
-          geometry.vector[e] * (tape.harmonics_bar[e * lm_edge] / geometry.length[e]);
+  const std::size_t edges = tape.edge_gradient.size(), stride = edges * lm_edge;
+  for_each_block(executor, edges, edges_of_block, [&](std::size_t first, std::size_t last) {
+    for (std::size_t e = first; e < last; ++e) {
+      T* bar = tape.harmonics_bar.data() + e * lm_edge;
+      for (std::size_t g = 1; g < edge_groups(tape); ++g)
+        for (std::size_t m = 0; m < lm_edge; ++m) bar[m] += bar[g * stride + m];
+      tape.edge_gradient[e] = from_frame(spherical_harmonics_gradient<Shape.l_max>(
+          to_frame(geometry.vector[e]), geometry.length[e], harmonics + e * lm_edge, bar));
+      // With tables, what stands in the place of l = 0 is the cotangent of the distance.
+      if (tape.tabulated)
+        tape.edge_gradient[e] += geometry.vector[e] * (bar[0] / geometry.length[e]);
+    }
+  });
   const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
   for (std::size_t p = 0; p < pairs; ++p) {
     const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);

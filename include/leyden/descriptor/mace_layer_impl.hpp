@@ -12,10 +12,10 @@ namespace leyden::inline LEYDEN_ABI {
 // ---- one layer ----
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
 void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k,
                                       const FeatureArray<T>& in, FeatureArray<T>& out,
-                                      Tape<T>& tape) const {
+                                      Tape<T>& tape, const E& executor) const {
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
@@ -23,19 +23,21 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
 
   if (!from_species) {
     lt.up.resize(n, {layer.edge_channels, layer.edge_l, layer.in.frame});
-    mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false);
+    mix_irreps<T>(layer.up, false, in, lt.up, tape.all_atoms, tape, false, executor);
   }
   if constexpr (nonlinear)
     forward_nonlinear(geometry, layer, lt, tape);
   else
-    forward_linear(geometry, k, lt, tape);
+    forward_linear(geometry, k, lt, tape, executor);
 
   lt.product.resize(n, layer.out);
-  for (int t = 0; t < in.tiles(); ++t)
+  executor.for_each(static_cast<std::size_t>(in.tiles()), [&](std::size_t tile, int) {
+    const int t = static_cast<int>(tile);
     each_product_species(tape, [&](int s, const std::vector<int>& atoms) {
       layer.product.template forward<T>(s, t, atoms, lt.basis.at(t, 0), lt.product.at(t, 0));
     });
-  mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false);
+  });
+  mix_irreps<T>(layer.linear, false, lt.product, out, tape.all_atoms, tape, false, executor);
   if (!layer.residual) return;
   if (from_species) {
     const std::size_t tiles = static_cast<std::size_t>(out.tiles());
@@ -48,15 +50,16 @@ void Mace<Shape, Real>::forward_layer(const Geometry<T>& geometry, std::size_t k
     return;
   }
   for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-    mix_irreps<T>(layer.species_maps[s], false, in, out, atoms_of_map(layer, s, tape), tape, true);
+    mix_irreps<T>(layer.species_maps[s], false, in, out, atoms_of_map(layer, s, tape), tape, true,
+                  executor);
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
 void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t k,
                                        const FeatureArray<T>& in, const FeatureArray<T>& out_bar,
                                        FeatureArray<T>& in_bar, Tape<T>& tape,
-                                       std::span<T> gradient) const {
+                                       std::span<T> gradient, const E& executor) const {
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
@@ -68,21 +71,24 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   const bool from_species = tape.tabulated && folded(k);
   // h = linear(B) + skip(h)
   tape.product_bar.resize(n, layer.out);
-  mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false);
+  mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false,
+                executor);
   if (weights)
     irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
                        layer.linear.slice.of(gradient).data(), c, fan_in);
   if (layer.residual && !from_species) {
     for (std::size_t s = 0; s < z; ++s)
       mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
-                    tape, true);
+                    tape, true, executor);
     if (weights) species_gradient(layer, in, out_bar, tape, gradient);
   }
 
   // B = product basis of A
   tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
   if (weights) layer.product.reset(tape.product_gradient);
-  for (int t = 0; t < tiles; ++t)
+  // Each tile has its own part of the gradient by weights.
+  executor.for_each(static_cast<std::size_t>(tiles), [&](std::size_t tile, int) {
+    const int t = static_cast<int>(tile);
     each_product_species(tape, [&](int s, const std::vector<int>& atoms) {
       if (!weights) {
         layer.product.template backward<T>(s, t, atoms, lt.basis.at(t, 0),
@@ -93,15 +99,16 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
         layer.product.template backward<T>(s, t, lt.basis.at(t, i), tape.product_bar.at(t, i),
                                            tape.basis_node_bar.at(t, i), &tape.product_gradient);
     });
+  });
   if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
 
   if constexpr (nonlinear)
     backward_nonlinear(geometry, layer, lt, tape, gradient);
   else
-    backward_linear(geometry, k, lt, tape, gradient);
+    backward_linear(geometry, k, lt, tape, gradient, executor);
   if (from_species) return;  // embeddings do not depend on positions
 
-  mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true);
+  mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true, executor);
   if (weights)
     irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape,
                        layer.up.slice.of(gradient).data(),
@@ -136,32 +143,38 @@ void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int atom, Tape
 // ---- the atomic basis of a linear layer ----
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
 void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt,
-                                       Tape<T>& tape) const {
+                                       Tape<T>& tape, const E& executor) const {
   const Layer& layer = layers_[k];
   const int n = geometry.n_atoms();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   if (tape.tabulated && folded(k)) {
     using C = TabulatedConvolution<0, Shape.l_max, true>;
     lt.basis.resize(n, {options_.channels, Shape.l_max});
-    for (int t = 0; t < lt.basis.tiles(); ++t)
+    executor.for_each(static_cast<std::size_t>(lt.basis.tiles()), [&](std::size_t tile, int) {
+      const int t = static_cast<int>(tile);
       for (int i = 0; i < n; ++i)
         C::template forward<T>(tabulated_edges<C>(geometry, i, lt, tape),
                                tables_->layers[k].tile(t), nullptr, lt.basis.at(t, i));
+    });
     return;
   }
   with_convolution(layer, [&]<class C>(C) {
     const int tiles = lt.up.tiles();
-    lt.paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
+    // Without a gradient by weights nobody asks for them again.
+    Buffer<Pack<T>>& paths = tape.tabulated ? tape.paths_bar : lt.paths;
+    paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
     if (tape.tabulated) {
       using Tabulated = TabulatedConvolution<C::l_sent, Shape.l_max>;
-      for (int t = 0; t < tiles; ++t)
+      executor.for_each(static_cast<std::size_t>(tiles), [&](std::size_t tile, int) {
+        const int t = static_cast<int>(tile);
         for (int i = 0; i < n; ++i)
           Tabulated::template forward<T>(
               tabulated_edges<Tabulated>(geometry, i, lt, tape), tables_->layers[k].tile(t),
               lt.up.at(t, 0),
-              lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+              paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+      });
     } else {
       lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
       layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
@@ -173,7 +186,7 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
           C::forward(edges, tape.coupled.data(),
                      lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
                      lt.up.at(t, 0),
-                     lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+                     paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
       }
     }
     // All paths into one l mix into its channels.
@@ -185,10 +198,10 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count,
                         C::offsets.output[static_cast<std::size_t>(p)], 2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
-      layer.path_maps[static_cast<std::size_t>(p)].template apply<T>(
-          tape.rows_in.size(),
-          detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
-          detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l);
+      mix_blocks<T>(
+          layer.path_maps[static_cast<std::size_t>(p)], false, tape.rows_in.size(),
+          detail::rows_view<const Pack<T>>(paths.data(), n, C::output_count, tape.rows_in),
+          detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l, executor);
     }
     if (options_.density_normalized) {
       layer.density.template forward<T>(geometry, tape.basis, tape.factor, lt.density);
@@ -198,26 +211,35 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
   if (!layer.residual) {
     lt.basis.resize(n, {options_.channels, Shape.l_max});
     for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-      mix_irreps<T>(layer.species_maps[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape,
-                    false);
+      mix_irreps<T>(layer.species_maps[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape, false,
+                    executor);
   }
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
 void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t k,
-                                        LayerTape<T>& lt, Tape<T>& tape,
-                                        std::span<T> gradient) const {
+                                        LayerTape<T>& lt, Tape<T>& tape, std::span<T> gradient,
+                                        const E& executor) const {
   const Layer& layer = layers_[k];
   const int n = geometry.n_atoms();
+  // f(group, tile) of all tiles, groups side by side.
+  const auto each_tile = [&](int count, auto&& f) {
+    const std::size_t all = static_cast<std::size_t>(count), parts = groups(count);
+    executor.for_each(parts, [&](std::size_t g, int) {
+      for (std::size_t t = g * all / parts; t < (g + 1) * all / parts; ++t)
+        f(g, static_cast<int>(t));
+    });
+  };
   if (tape.tabulated && folded(k)) {
     using C = TabulatedConvolution<0, Shape.l_max, true>;
     const RadialTable<Real>& table = tables_->layers[k];
-    for (int t = 0; t < lt.basis.tiles(); ++t)
+    each_tile(lt.basis.tiles(), [&](std::size_t g, int t) {
       for (int i = 0; i < n; ++i)
         C::template backward<T>(tabulated_edges<C>(geometry, i, lt, tape), table.tile(t),
                                 table.slope_factor(), nullptr, tape.basis_node_bar.at(t, i),
-                                nullptr, edge_bar(geometry, i, tape));
+                                nullptr, edge_bar(geometry, g, i, tape));
+    });
     return;
   }
   const int tiles = lt.up.tiles();
@@ -229,7 +251,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
     for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
       mix_irreps<T>(layer.species_maps[s], true, tape.basis_node_bar, tape.mixed_bar,
-                    tape.atoms_of[s], tape, false);
+                    tape.atoms_of[s], tape, false, executor);
     if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape, gradient);
     mixed_bar = &tape.mixed_bar;
   }
@@ -239,7 +261,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
                                        lt.density, gradient);
 
   with_convolution(layer, [&]<class C>(C) {
-    tape.paths_bar.resize(lt.paths.size());
+    tape.paths_bar.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
     for (int p = 0; p < C::path_count; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);
       const int l = C::paths[kp].l3;
@@ -248,9 +270,9 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
       const auto bar =
           detail::rows_view<const Pack<T>>(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
-      layer.path_maps[kp].template apply_transposed<T>(
-          tape.rows_in.size(), bar,
-          detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in), false);
+      mix_blocks<T>(layer.path_maps[kp], true, tape.rows_in.size(), bar,
+                    detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in),
+                    false, executor);
       if (weights)
         map_gradient<T>(
             layer.path_maps[kp], tape.rows_in.size(),
@@ -263,13 +285,14 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     if (tape.tabulated) {
       using Tabulated = TabulatedConvolution<C::l_sent, Shape.l_max>;
       const RadialTable<Real>& table = tables_->layers[k];
-      for (int t = 0; t < tiles; ++t)
+      each_tile(tiles, [&](std::size_t g, int t) {
         for (int i = 0; i < n; ++i)
           Tabulated::template backward<T>(
               tabulated_edges<Tabulated>(geometry, i, lt, tape), table.tile(t),
               table.slope_factor(), lt.up.at(t, 0),
               tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
-              tape.up_bar.at(t, 0), edge_bar(geometry, i, tape));
+              tape.up_bar.at(t, 0), edge_bar(geometry, g, i, tape));
+      });
       return;
     }
     tape.radial_bar.assign(lt.radial.size(), Pack<T>());
@@ -418,10 +441,30 @@ void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
 // ---- rows of irreps through channel maps ----
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
+template <Number T, Executor E>
+void Mace<Shape, Real>::mix_blocks(const Mixing<Real>& map, bool transposed, std::size_t rows,
+                                   RowsView<const Pack<T>> x, RowsView<Pack<T>> y, bool accumulate,
+                                   const E& executor) {
+  const auto from = [](auto view, std::size_t first) {
+    if (view.offsets != nullptr)
+      view.offsets += first;
+    else
+      view.data += first * view.row_stride;
+    return view;
+  };
+  for_each_block(executor, rows, rows_of_block, [&](std::size_t first, std::size_t last) {
+    if (transposed)
+      map.template apply_transposed<T>(last - first, from(x, first), from(y, first), accumulate);
+    else
+      map.template apply<T>(last - first, from(x, first), from(y, first), accumulate);
+  });
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T, Executor E>
 void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const FeatureArray<T>& x,
                                    FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape,
-                                   bool accumulate) const {
+                                   bool accumulate, const E& executor) const {
   const int n = x.n_atoms();
   // Irreps of y that no map reaches are zero.
   if (!accumulate)
@@ -433,12 +476,10 @@ void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const
     const int l = static_cast<int>(k);
     detail::fill_rows(tape.rows_in, atoms, x.lm_count(), l * l, 2 * l + 1);
     detail::fill_rows(tape.rows_out, atoms, y.lm_count(), l * l, 2 * l + 1);
-    const auto from = detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in);
-    const auto to = detail::rows_view(y.at(0, 0), n, y.lm_count(), tape.rows_out);
-    if (transposed)
-      map.maps[k].template apply_transposed<T>(tape.rows_in.size(), from, to, accumulate);
-    else
-      map.maps[k].template apply<T>(tape.rows_in.size(), from, to, accumulate);
+    mix_blocks<T>(map.maps[k], transposed, tape.rows_in.size(),
+                  detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in),
+                  detail::rows_view(y.at(0, 0), n, y.lm_count(), tape.rows_out), accumulate,
+                  executor);
   }
 }
 

@@ -220,8 +220,9 @@ void Mace<Shape, Real>::sample_radial(std::size_t k, int receiver, int sender, c
 
 /// Whether all edges are in the tables.
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-bool Mace<Shape, Real>::locate_edges(const Geometry<T>& geometry, Tape<T>& tape) const {
+template <Number T, Executor E>
+bool Mace<Shape, Real>::locate_edges(const Geometry<T>& geometry, Tape<T>& tape,
+                                     const E& executor) const {
   const Tables* t = tape.exact ? nullptr : tables();
   if (t == nullptr) return false;
   const Real first = static_cast<Real>(table_first());
@@ -234,11 +235,13 @@ bool Mace<Shape, Real>::locate_edges(const Geometry<T>& geometry, Tape<T>& tape)
     auto& u = tape.layers[k].table_u;
     rows.resize(edges);
     u.resize(edges);
-    for (std::size_t e = 0; e < edges; ++e)
-      t->layers[k].locate(
-          table_type(k, tape.species[static_cast<std::size_t>(geometry.receiver[e])],
-                     tape.species[static_cast<std::size_t>(geometry.sender[e])]),
-          geometry.length[e], rows[e], u[e]);
+    for_each_block(executor, edges, edges_of_block, [&](std::size_t first_edge, std::size_t last) {
+      for (std::size_t e = first_edge; e < last; ++e)
+        t->layers[k].locate(
+            table_type(k, tape.species[static_cast<std::size_t>(geometry.receiver[e])],
+                       tape.species[static_cast<std::size_t>(geometry.sender[e])]),
+            geometry.length[e], rows[e], u[e]);
+    });
   }
   return true;
 }
