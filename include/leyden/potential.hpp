@@ -128,7 +128,8 @@ struct EvaluationState {
   std::vector<T> site_energies;  // (n) beyond ½pᵀKp + p·v_ext
   std::vector<T> field_bar, external_bar, fermi_level_bar;
   std::vector<Vector3<T>> edge_bar;  // (edges)
-  GeometryGradient<T> gradient;
+  GeometryGradient<T> gradient;      // of what the charge model and the solver add
+  GeometryGradient<Wide<T>> total;   // … and of edges: forces and stress, summed in double
   std::vector<T> parameter_gradient;
 };
 
@@ -160,7 +161,7 @@ class Potential {
   using descriptor_type = D;
   using charge_model_type = Q;
   using solver_type = S;
-  /// The number type of the whole evaluation; energies are summed in double.
+  /// The number type of the whole evaluation; energies, forces and stress are summed in double.
   using real_type = typename D::real_type;
   /// Coefficients per atom.
   static constexpr int multipole_count =
@@ -311,7 +312,7 @@ class Potential {
   }
   /// Stress from dE/dε, in T.
   template <Number T>
-  static Matrix3<T> stress_of(const State<T>& state);
+  static Matrix3<detail::Wide<T>> stress_of(const State<T>& state);
   template <Number T>
   ChargeInput<T> charge_input(const Structure& structure, const Workspace& workspace,
                               const State<T>& state) const;

@@ -285,7 +285,10 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
                                   const detail::ExtraCotangents<T>& bar, bool geometry,
                                   std::span<T> parameter_gradient, const E& executor) const {
   using R = RealOf<T>;
-  if (geometry) state.gradient.reset(structure.size());
+  if (geometry) {
+    state.gradient.reset(structure.size());
+    state.total.reset(structure.size());
+  }
   state.external_field_bar = {};
   if constexpr (size_ > 0) {
     const std::size_t n = state.multipoles.size();
@@ -351,8 +354,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       if (geometry) add_field_gradient(state, bar.energy, executor);
     }
     if (geometry) {
-      add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar),
-                        state.gradient);
+      add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.edge_bar), state.total);
       const std::span<const T> q = state.external_bar;
       if (has_field(state))
         external_potential_gradient<T>(state.geometry, state.external_field, structure.field_jump,
@@ -371,9 +373,14 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
     descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient, executor);
   else
     descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient);
-  if (geometry)
-    add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.tape.edge_gradient),
-                      state.gradient);
+  if (!geometry) return;
+  add_edge_gradient(state.geometry, std::span<const Vector3<T>>(state.tape.edge_gradient),
+                    state.total);
+  for (std::size_t i = 0; i < state.gradient.positions.size(); ++i)
+    for (int a = 0; a < 3; ++a)
+      state.total.positions[i][a] += detail::widen(state.gradient.positions[i][a]);
+  for (std::size_t k = 0; k < 9; ++k)
+    state.total.strain.data[k] += detail::widen(state.gradient.strain.data[k]);
 }
 
 template <class D, class Q, class S>
@@ -455,8 +462,7 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   }
 
   out.forces.resize(properties.forces ? n : 0);
-  for (std::size_t i = 0; i < out.forces.size(); ++i)
-    out.forces[i] = -vector_cast<double>(state.gradient.positions[i]);
+  for (std::size_t i = 0; i < out.forces.size(); ++i) out.forces[i] = -state.total.positions[i];
   out.external_forces.assign(properties.forces ? structure.external_charges.size() : 0,
                              Vector3<double>{});
   if constexpr (size_ > 0)
@@ -465,7 +471,7 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   out.stress = {};
   if (properties.stress) {
     const auto stress = stress_of(state);
-    for (std::size_t k = 0; k < 9; ++k) out.stress.data[k] = static_cast<double>(stress.data[k]);
+    for (std::size_t k = 0; k < 9; ++k) out.stress.data[k] = stress.data[k];
   }
   out.polarization = {};
   if (size_ > 0 && (properties.forces || properties.stress))
@@ -474,14 +480,14 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
 
 template <class D, class Q, class S>
 template <Number T>
-Matrix3<T> Potential<D, Q, S>::stress_of(const State<T>& state) {
-  T volume = determinant(state.geometry.cell);
-  if (volume < T(RealOf<T>(0))) volume = -volume;
-  Matrix3<T> stress;
+Matrix3<detail::Wide<T>> Potential<D, Q, S>::stress_of(const State<T>& state) {
+  using Wide = detail::Wide<T>;
+  Wide volume = detail::widen(determinant(state.geometry.cell));
+  if (volume < Wide(0.0)) volume = -volume;
+  Matrix3<Wide> stress;
   for (int a = 0; a < 3; ++a)
     for (int b = 0; b < 3; ++b)
-      stress(a, b) =
-          (state.gradient.strain(a, b) + state.gradient.strain(b, a)) * RealOf<T>(0.5) / volume;
+      stress(a, b) = (state.total.strain(a, b) + state.total.strain(b, a)) * 0.5 / volume;
   return stress;
 }
 
@@ -524,8 +530,7 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
   for (const T& e : state.tape.node_energies) out.energy += static_cast<double>(e.tangent);
   out.forces.resize(n);
   for (std::size_t i = 0; i < n; ++i)
-    for (int a = 0; a < 3; ++a)
-      out.forces[i][a] = -static_cast<double>(state.gradient.positions[i][a].tangent);
+    for (int a = 0; a < 3; ++a) out.forces[i][a] = -state.total.positions[i][a].tangent;
   out.external_forces.assign(m, Vector3<double>{});
   if constexpr (size_ > 0)
     for (std::size_t j = 0; j < m; ++j)
@@ -534,9 +539,8 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
             -static_cast<double>(state.external_charges.gradient()[j][a].tangent);
   out.stress = {};
   if (structure.cell.all_periodic()) {
-    const Matrix3<T> stress = stress_of(state);
-    for (std::size_t k = 0; k < 9; ++k)
-      out.stress.data[k] = static_cast<double>(stress.data[k].tangent);
+    const auto stress = stress_of(state);
+    for (std::size_t k = 0; k < 9; ++k) out.stress.data[k] = stress.data[k].tangent;
   }
   out.polarization = {};
   out.fermi_level.reset();

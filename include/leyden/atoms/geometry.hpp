@@ -50,17 +50,27 @@ struct GeometryGradient {
   }
 };
 
-/// Adds dE/d(edge vector) to both of its atoms and to the strain.
-template <Number T>
+/// Adds dE/d(edge vector) to both of its atoms and to the strain; sums may be wider than terms.
+template <Number T, Number Sum>
 void add_edge_gradient(const Geometry<T>& geometry, std::span<const Vector3<T>> edge_gradient,
-                       GeometryGradient<T>& gradient) {
+                       GeometryGradient<Sum>& gradient) {
+  const auto wide = [](const T& x) {
+    if constexpr (std::same_as<T, Sum>)
+      return x;
+    else
+      return detail::widen(x);
+  };
   for (int e = 0; e < geometry.n_edges(); ++e) {
     const std::size_t k = static_cast<std::size_t>(e);
-    const Vector3<T>& g = edge_gradient[k];
+    Vector3<Sum> g, r;
+    for (int a = 0; a < 3; ++a) {
+      g[a] = wide(edge_gradient[k][a]);
+      r[a] = wide(geometry.vector[k][a]);
+    }
     gradient.positions[static_cast<std::size_t>(geometry.receiver[k])] += g;
     gradient.positions[static_cast<std::size_t>(geometry.sender[k])] -= g;
     for (int a = 0; a < 3; ++a)
-      for (int b = 0; b < 3; ++b) gradient.strain(a, b) += geometry.vector[k][a] * g[b];
+      for (int b = 0; b < 3; ++b) gradient.strain(a, b) += r[a] * g[b];
   }
 }
 

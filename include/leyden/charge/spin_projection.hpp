@@ -22,27 +22,6 @@ enum class FukuiShares {
 template <Number T>
 using SpinDensities = std::array<std::vector<T>, 2>;
 
-namespace detail {
-// Sums over all atoms are taken in double.
-template <Number T>
-using Wide = std::conditional_t<is_dual_v<T>, Dual<double>, double>;
-template <Number T>
-Wide<T> widen(T x) {
-  if constexpr (is_dual_v<T>)
-    return {static_cast<double>(x.value), static_cast<double>(x.tangent)};
-  else
-    return static_cast<double>(x);
-}
-template <Number T>
-T narrow(Wide<T> x) {
-  using R = RealOf<T>;
-  if constexpr (is_dual_v<T>)
-    return {static_cast<R>(x.value), static_cast<R>(x.tangent)};
-  else
-    return static_cast<R>(x);
-}
-}  // namespace detail
-
 /// What the projection keeps for its adjoint.
 template <Number T>
 struct SpinProjectionTape {

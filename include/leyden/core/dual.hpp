@@ -164,4 +164,25 @@ Dual<R> abs(Dual<R> x) {
   return value_of(x) < RealOf<R>(0) ? -x : x;
 }
 
+namespace detail {
+// Sums over all atoms and edges are taken in double.
+template <Number T>
+using Wide = std::conditional_t<is_dual_v<T>, Dual<double>, double>;
+template <Number T>
+Wide<T> widen(T x) {
+  if constexpr (is_dual_v<T>)
+    return {static_cast<double>(x.value), static_cast<double>(x.tangent)};
+  else
+    return static_cast<double>(x);
+}
+template <Number T>
+T narrow(Wide<T> x) {
+  using R = RealOf<T>;
+  if constexpr (is_dual_v<T>)
+    return {static_cast<R>(x.value), static_cast<R>(x.tangent)};
+  else
+    return static_cast<R>(x);
+}
+}  // namespace detail
+
 }  // namespace leyden::inline LEYDEN_ABI
