@@ -58,7 +58,8 @@ void forward_and_adjoint(benchmark::State& state) {
   report(state, m.geometry.n_atoms(),
          leyden_bench::mace_operations<Shape>(m.mace.options(), m.geometry.n_atoms(),
                                               m.geometry.n_edges(), m.geometry.n_pairs,
-                                              RadialTable<Real>::terms),
+                                              RadialTable<Real>::terms)
+             .total(),
          peak);
 }
 
