@@ -11,6 +11,10 @@
 #include <leyden/equivariant/spherical_harmonics.hpp>
 #include <leyden/io/extxyz.hpp>
 
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -180,6 +184,86 @@ void descriptor(const std::string& name, double target) {
   }
 }
 
+template <class Real>
+using Large = Potential<Mace<MaceShape{.l_max = 3, .correlation = 3, .hidden_l = 1}, Real>,
+                        NoCharges, NoElectrostatics>;
+template <class Real>
+Large<Real> large(std::vector<int> species) {
+  return Large<Real>(
+      typename Large<Real>::descriptor_type(
+          {.species = std::move(species), .channels = 128, .average_neighbors = 50.0}),
+      NoCharges{}, NoElectrostatics{}, 1);
+}
+
+// Single precision against double.
+void precision() {
+  const auto compare = [](const std::string& name, const std::vector<Structure>& structures,
+                          const std::vector<int>& species) {
+    const auto exact = large<double>(species);
+    const auto single = large<float>(species);
+    Large<double>::Workspace a;
+    Large<float>::Workspace b;
+    double energy = 0, forces = 0, force_scale = 0, stress = 0, stress_scale = 0;
+    for (const Structure& s : structures) {
+      const Prediction& x = exact.evaluate(s, a);
+      const Prediction& y = single.evaluate(s, b);
+      energy = std::max(energy, std::abs(x.energy - y.energy) / static_cast<double>(s.size()));
+      for (std::size_t i = 0; i < s.size(); ++i)
+        for (int k = 0; k < 3; ++k) {
+          forces += std::pow(x.forces[i][k] - y.forces[i][k], 2);
+          force_scale += std::pow(x.forces[i][k], 2);
+        }
+      for (std::size_t k = 0; k < 9; ++k) {
+        stress += std::pow(x.stress.data[k] - y.stress.data[k], 2);
+        stress_scale += std::pow(x.stress.data[k], 2);
+      }
+    }
+    const std::string of = "precision/" + name + "/";
+    figure(of + "energy, largest error", energy, "eV/atom");
+    figure(of + "forces, relative error", std::sqrt(forces / force_scale), "");
+    figure(of + "stress, relative error", std::sqrt(stress / stress_scale), "");
+  };
+  std::vector<Structure> silica;
+  for (const Frame& frame : read_extxyz("examples/data/silica_vacancy.xyz")) {
+    if (silica.size() == 50) break;
+    silica.push_back(frame.structure);
+  }
+  compare("silica, 50 structures", silica, {8, 14});
+  compare("water, 192 atoms", {water_like(192)}, {1, 8});
+  compare("water, 5184 atoms", {water_like(5184)}, {1, 8});
+}
+
+// One evaluation by two threads, and what it keeps.
+void threads() {
+  const auto potential = large<double>({1, 8});
+  const auto seconds = [](auto&& f) {
+    std::vector<double> times;
+    for (int i = 0; i < 7; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      f();
+      times.push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return leyden_bench::median(times);
+  };
+  for (const int n : {192, 648, 10000}) {
+    const Structure s = water_like(n);
+    const std::string of = "threads/" + std::to_string(n) + " atoms/";
+    Large<double>::Workspace workspace;
+    potential.evaluate(s, workspace);
+#if defined(_OPENMP)
+    const double one = seconds([&] { potential.evaluate(s, workspace); });
+    const double two = seconds([&] { potential.evaluate(s, workspace, {}, OpenMPExecutor(2)); });
+    figure(of + "one thread over two", one / two, "");
+#endif
+    if (n < 10000) continue;
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    figure(of + "peak memory of the program", static_cast<double>(usage.ru_maxrss) / n, "kB/atom",
+           "<= 250");
+  }
+}
+
 void descriptors() {
   descriptor<MaceShape{3, 3, 0}, double>("128x0e, double", 150);
   descriptor<MaceShape{3, 3, 0}, float>("128x0e, float", 75);
@@ -261,13 +345,10 @@ struct Group {
   const char* name;
   void (*run)();
 };
-constexpr Group groups[] = {{"machine", machine},
-                            {"neighbors", neighbors},
-                            {"harmonics", harmonics},
-                            {"descriptor", descriptors},
-                            {"solver", solvers},
-                            {"evaluate", evaluate},
-                            {"io", io}};
+constexpr Group groups[] = {
+    {"machine", machine},        {"neighbors", neighbors}, {"harmonics", harmonics},
+    {"descriptor", descriptors}, {"precision", precision}, {"threads", threads},
+    {"solver", solvers},         {"evaluate", evaluate},   {"io", io}};
 
 }  // namespace
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prints the figures that the documentation quotes, one line each, tab-separated:
 # name, value, unit, target. Usage: sh bench/report.sh [GROUP]
-# Groups: those of bench/report.cpp (machine neighbors harmonics descriptor solver evaluate io), of
+# Groups: those of bench/report.cpp (machine neighbors harmonics descriptor precision threads
+# solver evaluate io), of
 # bench/scf_report.cpp (convergence slabs cost dynamics), of bench/electrostatics_report.cpp (mesh
 # million alone broad multipoles direct waves fft equilibration peers tuning; `electrostatics`: all
 # of them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where it is,

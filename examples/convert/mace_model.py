@@ -5,6 +5,8 @@ Plain data in, plain data out. `h` holds hyperparameters by the names of MACE's 
 (r_max, num_bessel, max_ell, hidden_irreps, …), `state` the tensors of the checkpoint as pairs (shape,
 numbers) by their PyTorch names. Weights are copied as they are: leyden keeps MACE's order.
 """
+import re
+
 from leyden_file import ConversionError
 
 LINEAR = {"RealAgnosticInteractionBlock", "RealAgnosticResidualInteractionBlock",
@@ -12,8 +14,70 @@ LINEAR = {"RealAgnosticInteractionBlock", "RealAgnosticResidualInteractionBlock"
 NONLINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 
 
+# What a checkpoint holds beside weights: numbers that are in the hyperparameters, or constants.
+CONSTANTS = re.compile(r"atomic_numbers|r_max|num_interactions|kspace_cutoff|field_feature_norms"
+                       r"|(radial_embedding|atomic_energies_fn|scale_shift|pair_repulsion_fn"
+                       r"|spherical_harmonics)\..*|.*\.(field_norm_factor|output_mask|U_matrix_\d+"
+                       r"|weights_\w*zeroed|_w3j\w*|avg_num_neighbors)")
+# Options of MACE that change the function and that leyden does not have; any of them is refused.
+UNKNOWN_OPTIONS = ("use_so3", "use_last_readout_only", "use_embedding_readout", "embedding_specs",
+                   "quadrupole_feature_corrections")
+KNOWN_CONFIGS = {
+    "fixedpoint_update_config": {
+        "type": "AgnosticEmbeddedOneBodyVariableUpdate",
+        "potential_embedding_cls": "AgnosticChargeBiasedLinearPotentialEmbedding",
+        "nonlinearity_cls": "MLPNonLinearity"},
+    "field_readout_config": {"type": "OneBodyMLPFieldReadout"},
+}
+
+
+class Hyperparameters(dict):
+    """Hyperparameters by name; asking for one that is missing says so."""
+
+    def __missing__(self, key):
+        raise ConversionError(f"the hyperparameter '{key}' is missing")
+
+
+class State(dict):
+    """Tensors by name; remembers which were read."""
+
+    def __init__(self, tensors):
+        super().__init__(tensors)
+        self.read = set()
+
+    def __getitem__(self, name):
+        if name not in self:
+            raise ConversionError(f"the checkpoint has no tensor '{name}'")
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def unread(self):
+        """Names of weights that nobody asked for."""
+        return [name for name, (_, values) in self.items()
+                if values and name not in self.read and not CONSTANTS.fullmatch(name)]
+
+
+def refuse_unknown(h):
+    """Raises ConversionError for options that leyden's models do not have."""
+    for key in UNKNOWN_OPTIONS:
+        if h.get(key):
+            raise ConversionError(f"the option {key} = {h[key]} is not supported")
+    if getattr(h.get("cueq_config"), "enabled", False):
+        raise ConversionError("weights in cuequivariance's layout are not supported; convert the "
+                              "checkpoint with mace's own tool first")
+    for key, known in KNOWN_CONFIGS.items():
+        for name, value in (h.get(key) or {}).items():
+            if name not in known or getattr(value, "__name__", str(value)) != known[name]:
+                raise ConversionError(f"{key}: {name} = {value} is not supported")
+    if is_polar(h) and float(flag(h, "field_norm_factor", 0.02)) != 0.02:
+        raise ConversionError(f"field_norm_factor = {h['field_norm_factor']} is not supported")
+
+
 def irreps(text):
-    """(channels, highest l) of "128x0e + 128x1o". All l must have the same channels."""
+    """(channels, highest l) of "128x0e + 128x1o", or of a number of scalars. All l must have the
+    same channels."""
+    if str(text).strip().isdigit():
+        return int(text), 0
     channels, highest = set(), -1
     for part in str(text).replace(" ", "").split("+"):
         count, irrep = part.split("x") if "x" in part else ("1", part)
@@ -28,8 +92,6 @@ def irreps(text):
 
 def numbers(state, name):
     """All numbers of a tensor. Raises ConversionError when the checkpoint does not have it."""
-    if name not in state:
-        raise ConversionError(f"the checkpoint has no tensor '{name}'")
     return list(state[name][1])
 
 
@@ -56,6 +118,8 @@ def descriptor(h, state):
             raise ConversionError(f"the interaction block {name} is not supported; there are "
                                   + ", ".join(sorted(LINEAR | {NONLINEAR})))
     nonlinear = block == NONLINEAR
+    if (first == NONLINEAR) != nonlinear or ("Density" in first) != ("Density" in block):
+        raise ConversionError(f"layers of {first} and of {block} in one model are not supported")
     channels, hidden_l = irreps(h["hidden_irreps"])
     readout_width, _ = irreps(h["MLP_irreps"])
     edge = irreps(h["edge_irreps"]) if h.get("edge_irreps") else None
@@ -221,6 +285,8 @@ def product(spec, state, k, out):
 def polar_charge_model(h):
     """The charge model's part of the specification of a PolarMACE."""
     l_max = int(h["atomic_multipoles_max_l"])
+    if l_max not in (0, 1):
+        raise ConversionError(f"atomic_multipoles_max_l = {l_max} is not supported; 0 and 1 are")
     options = {
         "widths": [float(h["atomic_multipoles_smearing_width"])],
         "feature_l_max": int(h["field_feature_max_l"]),
@@ -299,8 +365,11 @@ def convert(h, state, latent_readouts=None, latent_width=1.0):
     """(specification, tensors) of a checkpoint.
 
     h, state: see the top of this file. latent_readouts: names of linear readouts of latent charges,
-    one per layer; latent_width: the width of their Gaussians, Å.
+    one per layer; latent_width: the width of their Gaussians, Å (σ/√2 of a factor exp(−σ²k²/2)).
+    Raises ConversionError for what cannot be exported, a weight that nobody asked for included.
     """
+    h, state = Hyperparameters(h), State(state)
+    refuse_unknown(h)
     spec = {"descriptor": descriptor(h, state)}
     tensors = descriptor_tensors(spec["descriptor"], state)
     if is_polar(h):
@@ -308,7 +377,7 @@ def convert(h, state, latent_readouts=None, latent_width=1.0):
         spec["solver"] = {"kind": "reference",
                           "options": {"k_cutoff": numbers(state, "kspace_cutoff")[0],
                                       "self": "included"
-                                      if flag(h, "include_electrostatic_self_interaction", True)
+                                      if flag(h, "include_electrostatic_self_interaction", False)
                                       else "excluded"}}
         tensors.update(polar_tensors(h, state))
     elif latent_readouts:
@@ -319,4 +388,7 @@ def convert(h, state, latent_readouts=None, latent_width=1.0):
     else:
         spec["charge_model"] = {"kind": "none"}
         spec["solver"] = {"kind": "none"}
+    if unread := state.unread():
+        raise ConversionError(f"the checkpoint has weights that are not exported: {unread[0]}"
+                              + (f" and {len(unread) - 1} more" if len(unread) > 1 else ""))
     return spec, tensors

@@ -15,6 +15,9 @@ from leyden_file import ConversionError, write_model
 from mace_model import convert, is_polar
 
 
+CLASSES = ("ScaleShiftMACE", "MACELES", "PolarMACE")
+
+
 def plain(value):
     """A number, list or text of what torch, numpy or e3nn hold."""
     if hasattr(value, "detach"):
@@ -24,6 +27,8 @@ def plain(value):
         return value.tolist()
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: v if isinstance(v, type) else plain(v) for k, v in value.items()}
     return value if isinstance(value, (int, float, bool, str, type(None))) else str(value)
 
 
@@ -31,11 +36,15 @@ def hyperparameters(model):
     """What mace's training program calls the options of a model, from the model itself."""
     from mace.tools.scripts_utils import extract_config_mace_model
 
+    if type(model).__name__ not in CLASSES:
+        raise ConversionError(f"this is a {type(model).__name__}; {', '.join(CLASSES)} are exported")
     config = extract_config_mace_model(model)
     if "error" in config:
         raise ConversionError(f"mace cannot describe this model: {config['error']}")
-    h = {key: value if key.startswith("interaction_cls") else plain(value)
+    as_they_are = ("interaction_cls", "cueq_config")
+    h = {key: value if key.startswith(as_they_are) else plain(value)
          for key, value in config.items()}
+    h.setdefault("keep_last_layer_irreps", bool(getattr(model, "keep_last_layer_irreps", False)))
     h["E0s"] = plain(model.atomic_energies_fn.atomic_energies)
     h["scale"] = h.get("atomic_inter_scale", 1.0)
     h["shift"] = h.get("atomic_inter_shift", 0.0)
@@ -60,8 +69,9 @@ def state_of(model):
     return out
 
 
-def self_test(model, h):
-    """A few atoms and what the checkpoint itself says of them, for leyden to compare with."""
+def self_test(model, h, head):
+    """A few atoms and what the checkpoint itself says of them, for leyden to compare with. head: its
+    name; None: the first."""
     import torch
     from ase import Atoms
     from mace import data, tools
@@ -72,9 +82,11 @@ def self_test(model, h):
     cell = [2.1 * edge] * 3
     atoms = Atoms(numbers, positions=corners, cell=cell, pbc=True)
     table = tools.AtomicNumberTable([int(z) for z in h["atomic_numbers"]])
-    config = data.config_from_atoms(atoms)
+    heads = [str(x) for x in h.get("heads") or ["Default"]]
+    config = data.config_from_atoms(atoms, head_name=head or heads[0])
     batch = next(iter(tools.torch_geometric.dataloader.DataLoader(
-        [data.AtomicData.from_config(config, z_table=table, cutoff=float(h["r_max"]))],
+        [data.AtomicData.from_config(config, z_table=table, cutoff=float(h["r_max"]),
+                                     heads=heads)],
         batch_size=1)))
     torch.set_default_dtype(torch.float64)
     out = model.double()(batch.to_dict(), compute_force=True)
@@ -95,7 +107,8 @@ def main():
     parser.add_argument("--latent-charges", nargs="+", default=None, metavar="TENSOR",
                         help="tensors of linear readouts of a latent charge, one per layer")
     parser.add_argument("--latent-width", type=float, default=1.0,
-                        help="width of the Gaussians of latent charges, Angstrom")
+                        help="width of the Gaussians of latent charges, Angstrom: sigma/sqrt(2) of "
+                             "a model that damps waves by exp(-sigma^2 k^2/2)")
     parser.add_argument("--no-self-test", action="store_true",
                         help="do not evaluate the checkpoint")
     arguments = parser.parse_args()
@@ -115,7 +128,7 @@ def main():
         spec["training"] = {"converted_from": type(model).__name__}
         latent = arguments.latent_charges is not None and not is_polar(h)
         if not arguments.no_self_test and not latent:
-            spec["self_test"] = self_test(model, h)
+            spec["self_test"] = self_test(model, h, arguments.head)
         write_model(arguments.out, tensors, spec)
     except ConversionError as error:
         sys.exit(f"mace_to_leyden.py: {arguments.model}: {error}")

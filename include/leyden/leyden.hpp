@@ -143,6 +143,7 @@
 #include <leyden/io/registered_models.hpp>
 #include <leyden/io/safetensors.hpp>
 #include <leyden/io/specification.hpp>
+#include <leyden/io/symmetrix.hpp>
 #include <leyden/observables.hpp>
 #include <leyden/observables/maps.hpp>
 #include <leyden/observables/response.hpp>

@@ -37,8 +37,16 @@ def self_test(golden):
 def main():
     project, out = Path(sys.argv[1]), Path(sys.argv[2])
     sys.path.insert(0, str(project / "examples" / "convert"))
-    from leyden_file import write_model
+    from leyden_file import ConversionError, write_model
     from mace_model import convert
+
+    def refused(what, **changes):
+        """That a checkpoint with something that leyden does not have is not exported in silence."""
+        try:
+            convert({**h, **changes.get("h", {})}, {**state, **changes.get("state", {})})
+        except ConversionError:
+            return
+        sys.exit(f"convert_golden.py: {name} was converted with {what}")
 
     out.mkdir(parents=True, exist_ok=True)
     for path in sorted((project / "tests/data").glob("*/*.json")):
@@ -53,6 +61,15 @@ def main():
         spec, tensors = convert(h, state)
         spec["self_test"] = self_test(golden)
         write_model(out / f"{name}.safetensors", tensors, {**spec, "name": name})
+        refused("a weight of its own", state={"embedding_readout.weight": ([1], [1.0])})
+        refused("an option of its own", h={"use_so3": True})
+        refused("another gate", h={"gate": "tanh"})
+        refused("no interaction block", h={"interaction_cls": "SomeBlock"})
+        if name == "p1":
+            refused("quadrupoles", h={"atomic_multipoles_max_l": 2})
+            refused("another update", h={"fixedpoint_update_config": {"type": "ManyBody"}})
+        if name == "a5":
+            refused("two kinds of layers", h={"interaction_cls": "RealAgnosticInteractionBlock"})
         if name == "a2":  # latent charges on top: numbers that nobody trained
             source = random.Random(1)
             names = ["les.0", "les.1"]

@@ -113,7 +113,7 @@ class Mace {
   template <Number T, Executor E = SerialExecutor>
   void forward(const Geometry<T>& geometry, Tape<T>& tape, const E& executor = {}) const;
   /// feature_cotangents are consumed: they end as the cotangents of everything that reads a
-  /// feature.
+  /// feature. @throws ModelError for a gradient by parameters when radial functions are splines.
   template <Number T, Executor E = SerialExecutor>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                 std::span<T> parameter_gradient, const E& executor = {}) const;
@@ -137,6 +137,7 @@ class Mace {
     int edge_channels = 0, edge_l = 0;  // of what is sent
     MixingPerL up, linear;
     RadialPerceptron<Real> radial;
+    Slice spline_slice;  // [pair of species][path][channel][knot][value, slope by distance]
     std::vector<Mixing<Real>> path_maps;
     std::vector<std::size_t> path_offsets;  // in the slice
     std::size_t scalar_weights = 0;         // of paths into l = 0
@@ -168,14 +169,22 @@ class Mace {
     const std::size_t z = options_.species.size();
     return k == 0 && z * z <= max_table_types && !options_.density_normalized;
   }
+  // Pairs of species, whatever their order.
+  static int pair_of(int a, int b) {
+    const int high = std::max(a, b);
+    return high * (high + 1) / 2 + std::min(a, b);
+  }
+  bool splines() const { return options_.radial_knots > 0; }
   int table_types(std::size_t k) const;  // k: a layer
   int table_type(std::size_t k, int receiver, int sender) const;
-  double table_first() const { return std::min(0.4, 0.1 * options_.cutoff); }
+  double table_first() const { return splines() ? 0.0 : std::min(0.4, 0.1 * options_.cutoff); }
   const Tables* tables() const;
   void build_tables(Tables& tables) const;
   struct TableSamples;
   void sample_radial(std::size_t k, int receiver, int sender, const Tables& tables,
                      TableSamples& samples) const;
+  void sample_splines(std::size_t k, int pair, std::span<const double> parameters,
+                      TableSamples& samples) const;
   void set_up_folding(int receiver, int sender, std::span<const double> parameters,
                       TableSamples& samples) const;
   // Whether values of the radial basis are wanted.

@@ -69,6 +69,12 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
           "the order of the repulsion's envelope must be at least 2");
   require(!nonlinear || !options_.density_normalized,
           "density_normalized is for linear layers: nonlinear ones have a density of their own");
+  const int kinds = static_cast<int>(options_.species.size());
+  require(options_.radial_knots == 0 ||
+              (options_.radial_knots > 1 && !nonlinear && !options_.density_normalized &&
+               !options_.envelope_on_messages && kinds * (kinds + 1) / 2 <= max_table_types),
+          "radial_knots are at least 2, for linear layers without density or envelope, and at most "
+          "5 species");
   require(options_.edge_channels >= 0, "edge_channels must be positive, or 0 for all channels");
   if (nonlinear) {
     require(!options_.envelope_on_messages,
@@ -127,7 +133,7 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
         layer.nonlinear =
             Nonlinear({options_.radial_count, options_.radial_hidden, species, channels,
                        layer.edge_channels, C::path_count, layer.edge_l, Shape.l_max});
-      else
+      else if (!splines())
         layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
                                               C::path_count, layer.edge_channels);
     });
@@ -168,7 +174,13 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
                      weight, true);
       layer.gated.slice = layout.add(name + "gated", {count(layer.gated), c, c}, weight, true);
     } else {
-      layer.radial.declare(layout, name + "radial");
+      if (splines())
+        layer.spline_slice = layout.add(name + "radial_spline",
+                                        {z * (z + 1) / 2, static_cast<int>(layer.path_maps.size()),
+                                         layer.edge_channels, options_.radial_knots, 2},
+                                        Initializer::normal(0.1));
+      else
+        layer.radial.declare(layout, name + "radial");
       if (options_.density_normalized) layer.density.declare(layout, name + "density");
       layer.path_slice = layout.add(
           name + "mix", {static_cast<int>(layer.path_maps.size()), layer.edge_channels, c}, weight,
@@ -216,7 +228,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     pack_per_l(layer.gated, c);
     if constexpr (nonlinear)
       layer.nonlinear.prepare(parameters);
-    else
+    else if (!splines())
       layer.radial.prepare(parameters);
     if (options_.density_normalized) layer.density.prepare(parameters);
     with_convolution(layer, [&]<class C>(C) {
@@ -234,7 +246,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     layer.product.prepare(parameters);
   }
   tables_ = nullptr;
-  if (options_.radial_tolerance > 0.0 && !nonlinear &&
+  if ((options_.radial_tolerance > 0.0 || splines()) && !nonlinear &&
       table_types(layers_.size()) <= max_table_types) {
     tables_ = std::make_shared<Tables>();
     tables_->parameters.assign(parameters.begin(), parameters.end());
@@ -296,6 +308,8 @@ template <Number T, Executor E>
 void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                                  std::span<T> gradient, const E& executor) const {
   const int n = geometry.n_atoms();
+  if (splines() && !gradient.empty())
+    throw ModelError("Mace: radial functions that are splines (radial_knots) cannot be trained");
   if (tape.tabulated && !gradient.empty()) {
     // Tables know nothing of the parameters.
     tape.tabulated = false;

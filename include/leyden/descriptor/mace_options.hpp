@@ -40,6 +40,10 @@ struct MaceOptions {
   DistanceTransform distance_transform{};    ///< of what the radial basis sees
   int envelope_order = 5;
   std::vector<int> radial_hidden{64, 64, 64};
+  /// Linear layers: 0, or the number of knots, at least 2, of cubic splines on 0 … cutoff that are
+  /// the radial functions of each pair of species, in place of basis and network (at most 5
+  /// species). They are evaluated, not trained.
+  int radial_knots = 0;
   int readout_width = 16;
   bool residual_first = false;     ///< the first layer passes its input on (and mixes by species);
                                    ///< nonlinear layers always do

@@ -26,15 +26,15 @@ template <MaceShape Shape, std::floating_point Real>
 int Mace<Shape, Real>::table_types(std::size_t k) const {
   const int z = static_cast<int>(options_.species.size());
   if (folded(k)) return z * z;
-  return options_.distance_transform.kind == DistanceTransform::Kind::none ? 1 : z * (z + 1) / 2;
+  const bool by_pair =
+      splines() || options_.distance_transform.kind != DistanceTransform::Kind::none;
+  return by_pair ? z * (z + 1) / 2 : 1;
 }
 
 template <MaceShape Shape, std::floating_point Real>
 int Mace<Shape, Real>::table_type(std::size_t k, int receiver, int sender) const {
   if (folded(k)) return receiver * static_cast<int>(options_.species.size()) + sender;
-  if (options_.distance_transform.kind == DistanceTransform::Kind::none) return 0;
-  const int high = std::max(receiver, sender);
-  return high * (high + 1) / 2 + std::min(receiver, sender);
+  return table_types(k) == 1 ? 0 : pair_of(receiver, sender);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -59,9 +59,13 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     const Layer& layer = layers_[k];
     TableSamples samples;
-    samples.radial = RadialPerceptron<double>(layer.radial);
-    samples.radial.prepare(tables.parameters);
-    const int functions = samples.radial.blocks(), channels = layer.edge_channels;
+    if (splines()) {
+      pieces = options_.radial_knots - 1;  // which polynomials of a table meet exactly
+    } else {
+      samples.radial = RadialPerceptron<double>(layer.radial);
+      samples.radial.prepare(tables.parameters);
+    }
+    const int functions = static_cast<int>(layer.path_maps.size()), channels = layer.edge_channels;
     RadialTable<Real> table;
     double error = 0.0;
     for (;;) {
@@ -103,7 +107,7 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
               }
         }
       error = largest > 0.0 ? worst / largest : 0.0;
-      if (!(error > tolerance) || pieces >= max_table_pieces) break;
+      if (!(error > tolerance) || pieces >= max_table_pieces || splines()) break;
       const double factor = std::pow(error / tolerance, 1.0 / (RadialTable<Real>::terms - 1));
       pieces =
           std::min(max_table_pieces, static_cast<int>(pieces * std::min(factor, 8.0) * 1.05) + 2);
@@ -111,7 +115,7 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
     tables.error = std::max(tables.error, error);
     tables.layers.push_back(std::move(table));
   }
-  tables.usable = tables.error <= tolerance;
+  tables.usable = tables.error <= tolerance || splines();
   if (folded(0) && layers_[0].residual) {
     const std::size_t tiles = static_cast<std::size_t>(pack_count<Real>(options_.channels));
     tables.passed_on.assign(static_cast<std::size_t>(z) * tiles, Pack<Real>());
@@ -168,27 +172,64 @@ void Mace<Shape, Real>::set_up_folding(int receiver, int sender, std::span<const
   }
 }
 
+// Cubic splines from their values and slopes at the knots, in the layout of a radial network.
 template <MaceShape Shape, std::floating_point Real>
-void Mace<Shape, Real>::sample_radial(std::size_t k, int receiver, int sender, const Tables&,
+void Mace<Shape, Real>::sample_splines(std::size_t k, int pair, std::span<const double> parameters,
+                                       TableSamples& samples) const {
+  using D = Dual<double>;
+  const std::size_t rows = samples.radius.size(), functions = layers_[k].path_maps.size();
+  const std::size_t channels = static_cast<std::size_t>(layers_[k].edge_channels);
+  const std::size_t knots = static_cast<std::size_t>(options_.radial_knots);
+  const double width = options_.cutoff / (options_.radial_knots - 1);
+  const double* all = layers_[k].spline_slice.of(parameters).data() +
+                      static_cast<std::size_t>(pair) * functions * channels * knots * 2;
+  samples.out.assign(
+      static_cast<std::size_t>(pack_count<double>(layers_[k].edge_channels)) * rows * functions,
+      Pack<D>());
+  for (std::size_t r = 0; r < rows; ++r) {
+    const double at = samples.radius[r] / width;
+    const std::size_t left = std::min(static_cast<std::size_t>(at), knots - 2);
+    const D u(at - static_cast<double>(left), 1.0 / width);
+    const D v = D(1.0) - u;
+    // Hermite's polynomials of values and slopes at both ends.
+    const D value0 = v * v * (D(1.0) + u * 2.0), value1 = u * u * (D(1.0) + v * 2.0);
+    const D slope0 = u * v * v * width, slope1 = -(u * u * v * width);
+    for (std::size_t f = 0; f < functions; ++f)
+      for (std::size_t c = 0; c < channels; ++c) {
+        const double* knot = all + ((f * channels + c) * knots + left) * 2;
+        samples.out[(c / Pack<double>::lanes * rows + r) * functions + f].set_lane(
+            static_cast<int>(c % Pack<double>::lanes),
+            value0 * knot[0] + slope0 * knot[1] + value1 * knot[2] + slope1 * knot[3]);
+      }
+  }
+}
+
+template <MaceShape Shape, std::floating_point Real>
+void Mace<Shape, Real>::sample_radial(std::size_t k, int receiver, int sender, const Tables& tables,
                                       TableSamples& samples) const {
   using D = Dual<double>;
   const std::size_t rows = samples.radius.size();
   const std::size_t in_tiles = static_cast<std::size_t>(pack_count<double>(options_.radial_count));
   const int channels = layers_[k].edge_channels;
   const std::size_t tiles = static_cast<std::size_t>(pack_count<double>(channels));
-  const std::size_t functions = static_cast<std::size_t>(samples.radial.blocks());
-  const double radii =
-      radii_[static_cast<std::size_t>(receiver)] + radii_[static_cast<std::size_t>(sender)];
-  samples.basis.assign(rows * in_tiles, Pack<D>());
-  std::vector<D> values(static_cast<std::size_t>(options_.radial_count));
-  for (std::size_t r = 0; r < rows; ++r) {
-    basis_.values(D(samples.radius[r], 1.0), values.data(), radii);
-    for (int b = 0; b < options_.radial_count; ++b)
-      samples.basis[r * in_tiles + static_cast<std::size_t>(b / Pack<double>::lanes)].set_lane(
-          b % Pack<double>::lanes, values[static_cast<std::size_t>(b)]);
+  const std::size_t functions = layers_[k].path_maps.size();
+  if (splines()) {
+    sample_splines(k, pair_of(receiver, sender), tables.parameters, samples);
+  } else {
+    const double radii =
+        radii_[static_cast<std::size_t>(receiver)] + radii_[static_cast<std::size_t>(sender)];
+    samples.basis.assign(rows * in_tiles, Pack<D>());
+    std::vector<D> values(static_cast<std::size_t>(options_.radial_count));
+    for (std::size_t r = 0; r < rows; ++r) {
+      basis_.values(D(samples.radius[r], 1.0), values.data(), radii);
+      for (int b = 0; b < options_.radial_count; ++b)
+        samples.basis[r * in_tiles + static_cast<std::size_t>(b / Pack<double>::lanes)].set_lane(
+            b % Pack<double>::lanes, values[static_cast<std::size_t>(b)]);
+    }
+    samples.out.resize(tiles * rows * functions);
+    samples.radial.template forward<D>(rows, samples.basis.data(), samples.out.data(),
+                                       samples.tape);
   }
-  samples.out.resize(tiles * rows * functions);
-  samples.radial.template forward<D>(rows, samples.basis.data(), samples.out.data(), samples.tape);
   const Pack<D>* out = samples.out.data();
   if (folded(k)) {
     samples.folded.resize(samples.out.size());
@@ -223,7 +264,7 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T, Executor E>
 bool Mace<Shape, Real>::locate_edges(const Geometry<T>& geometry, Tape<T>& tape,
                                      const E& executor) const {
-  const Tables* t = tape.exact ? nullptr : tables();
+  const Tables* t = tape.exact && !splines() ? nullptr : tables();
   if (t == nullptr) return false;
   const Real first = static_cast<Real>(table_first());
   for (const T& r : geometry.length)

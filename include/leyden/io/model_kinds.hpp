@@ -83,14 +83,15 @@ struct ModelKind<Mace<Shape, Real>> {
     detail::from_json(options, o, where);
     const double c = o.channels, layers = o.layers;
     detail::require_count(where, "channels of all layers", c * c * layers, numbers);
-    double rows = o.radial_count;
+    double rows = o.radial_knots > 0 ? 0.0 : o.radial_count;  // splines take the network's place
     for (const int h : o.radial_hidden) {
       detail::require_count(where, "widths of the radial network", rows * h, numbers);
-      rows = h;
+      rows = o.radial_knots > 0 ? 0.0 : h;
     }
     detail::require_count(where, "widths of the radial network", rows * c, numbers);
     detail::require_count(where, "channels of all species",
                           c * static_cast<double>(o.species.size()), numbers);
+    detail::require_count(where, "knots of radial functions", o.radial_knots * c, numbers);
     detail::require_count(where, "readouts", double(o.readout_width) * o.heads, numbers);
     detail::require_count(where, "edge channels", double(o.edge_channels) * c, numbers);
     return Mace<Shape, Real>(std::move(o));

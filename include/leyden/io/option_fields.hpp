@@ -106,6 +106,7 @@ void fields(V& v, MaceOptions& o) {
   v("distance_transform", o.distance_transform);
   v("envelope_order", o.envelope_order);
   v("radial_hidden", o.radial_hidden);
+  v("radial_knots", o.radial_knots);
   v("readout_width", o.readout_width);
   v("residual_first", o.residual_first);
   v("average_neighbors", o.average_neighbors);
