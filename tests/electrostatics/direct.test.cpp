@@ -309,7 +309,7 @@ TEST_CASE("Direct: energy in one pass agrees with potential and bilinear gradien
       const bool points = widths[0] == 0;
       const System s = drop(widths);
       const auto self = points ? SelfInteraction::excluded : SelfInteraction::included;
-      const Direct solver(self), computing(self, 0);
+      const Direct solver(self), computing(DirectOptions{self, 0.0});
       const auto p = random_numbers(coefficients(s, l_max), 42);
       const auto copy = p;
       Direct::Plan<double> plan;
