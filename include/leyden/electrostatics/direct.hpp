@@ -10,8 +10,9 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
+/// What Direct is built from.
 struct DirectOptions {
-  SelfInteraction self = SelfInteraction::included;
+  SelfInteraction self = SelfInteraction::included;  ///< whether own-atom terms are part of K
   double memory = 32 * 1024.0 * 1024.0;  ///< bytes: radial functions are kept while they fit
 };
 
