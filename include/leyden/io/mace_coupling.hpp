@@ -94,7 +94,10 @@ inline void express_coupling(const std::string& where, int l_max, int correlatio
   std::size_t used = 0;
   for (int l = 0; l <= l_max; ++l)
     for (int nu = 1; nu <= correlation; ++nu) {
-      const std::string suffix = "L" + std::to_string(l) + ".nu" + std::to_string(nu);
+      std::string suffix("L");  // (a sum of them makes g++ 12 see overlapping copies)
+      suffix += std::to_string(l);
+      suffix += ".nu";
+      suffix += std::to_string(nu);
       const auto coupling = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) {
         return t.name == "coupling." + suffix;
       });

@@ -21,6 +21,7 @@
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/electrostatics/reference.hpp>
 #include <leyden/io/specification.hpp>
+#include <leyden/scf/outcome.hpp>
 
 #if __has_include(<nlohmann/json.hpp>)
 
