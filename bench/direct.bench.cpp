@@ -65,9 +65,9 @@ void plan_alone(benchmark::State& state) {
 }
 
 // Potentials from stored radial functions (as self-consistency takes them), or computed anew.
-void potentials(benchmark::State& state, std::size_t memory) {
+void potentials(benchmark::State& state, double memory) {
   Molecule m = molecule(state);
-  const Direct solver(SelfInteraction::excluded, memory);
+  const Direct solver(DirectOptions{SelfInteraction::excluded, memory});
   Direct::Plan<double> plan;
   solver.plan(m.geometry, m.source(), 0.0, plan);
   for (auto _ : state) {
@@ -92,7 +92,7 @@ void few_sizes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(energy_and_forces)->Apply(sizes);
 BENCHMARK(plan_alone)->Apply(few_sizes);
-BENCHMARK_CAPTURE(potentials, stored, std::size_t(32) << 20)->Apply(few_sizes);
-BENCHMARK_CAPTURE(potentials, computed, 0)->Apply(few_sizes);
+BENCHMARK_CAPTURE(potentials, stored, DirectOptions{}.memory)->Apply(few_sizes);
+BENCHMARK_CAPTURE(potentials, computed, 0.0)->Apply(few_sizes);
 
 }  // namespace
