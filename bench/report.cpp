@@ -236,7 +236,7 @@ void precision() {
 // One evaluation by two threads, and what it keeps.
 void threads() {
   const auto potential = large<double>({1, 8});
-  const auto seconds = [](auto&& f) {
+  [[maybe_unused]] const auto seconds = [](auto&& f) {
     std::vector<double> times;
     for (int i = 0; i < 7; ++i) {
       const auto start = std::chrono::steady_clock::now();
