@@ -3,10 +3,12 @@
 # file of its own. Programs that link it see them as `extern template`. They must be compiled for the
 # same instruction set: otherwise the names differ, and the linker says so.
 find_package(nlohmann_json CONFIG REQUIRED)
-file(STRINGS include/leyden/io/registered_models.hpp lines REGEX "^ +f\\(")
+file(READ include/leyden/io/registered_models.hpp text)
+# Not by lines: the backslashes at their ends would join them.
+string(REGEX MATCHALL "\n +f\\([^\n\\]*\\)" points "${text}")
 set(sources)
-foreach(line IN LISTS lines)
-  string(REGEX REPLACE "^ +f\\((.*)\\).*$" "\\1" point "${line}")
+foreach(point IN LISTS points)
+  string(REGEX REPLACE "^\n +f\\((.*)\\)$" "\\1" point "${point}")
   list(LENGTH sources number)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/models/model${number}.cpp)
   file(CONFIGURE OUTPUT ${source} CONTENT
