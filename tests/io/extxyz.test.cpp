@@ -3,9 +3,9 @@
 #include <leyden/io/extxyz.hpp>
 
 #include "support/catch.hpp"
+#include "support/scratch_file.hpp"
 
 #include <cstdio>
-#include <filesystem>
 
 namespace {
 
@@ -334,7 +334,8 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
     f.info = {{"charge", "5"}, {"a key", "_JSON [[1, 2]]"}, {"empty", ""}, {"energy", "text"}};
     frames.push_back(f);
   }
-  const auto path = (std::filesystem::temp_directory_path() / "leyden_extxyz_test.xyz").string();
+  const ScratchFile scratch("extxyz.xyz");
+  const std::string& path = scratch.path();
   ExtxyzOptions options;
   options.validate = false;  // random cells may be left-handed
   for (const std::string prefix : {"REF_", "leyden_", ""}) {
@@ -379,7 +380,6 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
       CHECK(a.info == b.info);
     }
   }
-  std::remove(path.c_str());
 }
 
 TEST_CASE("extxyz: the writer refuses what could not be read", "[io]") {

@@ -2,6 +2,7 @@
 #include <leyden/io/model_file.hpp>
 
 #include "support/catch.hpp"
+#include "support/scratch_file.hpp"
 
 #include <cmath>
 #include <cstdlib>
@@ -31,7 +32,8 @@ Charged charged() {
   return p;
 }
 
-const std::string path = "model_file_test.safetensors";
+const ScratchFile scratch("model_file.safetensors");
+const std::string& path = scratch.path();
 
 /// The saved file with one thing changed; `fix` recomputes the checksum. Returns the error's text.
 template <class Change>

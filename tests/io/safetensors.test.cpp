@@ -3,6 +3,7 @@
 #include <leyden/io/safetensors.hpp>
 
 #include "support/catch.hpp"
+#include "support/scratch_file.hpp"
 
 #include <cstring>
 #include <limits>
@@ -59,7 +60,8 @@ TEST_CASE("safetensors: what is written is read again, to the last bit", "[io]")
   content.tensors.push_back({"matrix", {2, 3}, {1, 2, 3, 4, 5, 1.0 / 3.0}});
   content.tensors.push_back({"number", {}, {-0.0}});
   content.tensors.push_back({"nothing", {0, 4}, {}});
-  const std::string path = "safetensors_test.safetensors";
+  const ScratchFile scratch("io.safetensors");
+  const std::string& path = scratch.path();
   write_safetensors(path, content);
   const SafeTensors found = read_safetensors(path);
   CHECK(found.metadata == content.metadata);

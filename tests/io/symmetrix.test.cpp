@@ -2,6 +2,7 @@
 #include <leyden/io/symmetrix.hpp>
 
 #include "support/catch.hpp"
+#include "support/scratch_file.hpp"
 
 #include <cmath>
 #include <fstream>
@@ -262,7 +263,8 @@ class Exporter {
   MaceOptions o_;
 };
 
-const std::string path = "symmetrix_test.json";
+const ScratchFile scratch("symmetrix.json");
+const std::string& path = scratch.path();
 void write(const Json& j) { std::ofstream(path) << j; }
 
 Structure molecule() {

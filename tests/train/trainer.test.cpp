@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "support/catch.hpp"
+#include "support/scratch_file.hpp"
 #include "support/thread_executor.hpp"
 #include "support/toy_descriptor.hpp"
 
@@ -91,13 +92,6 @@ void check_same(const TrainingState& a, const TrainingState& b) {
     CHECK(a.records[k].learning_rate_factor == b.records[k].learning_rate_factor);
   }
 }
-
-struct TemporaryFile {
-  std::string path;
-  explicit TemporaryFile(const char* name)
-      : path((std::filesystem::temp_directory_path() / name).string()) {}
-  ~TemporaryFile() { std::remove(path.c_str()); }
-};
 
 }  // namespace
 
@@ -187,7 +181,7 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
 
   // After five epochs, and in the middle of the sixth.
   for (int extra_batches : {0, 2}) {
-    const TemporaryFile file("leyden_trainer_test.json");
+    const ScratchFile file("trainer.json");
     {
       Model model = make_model(1);
       Trainer trainer(model, data.frames, data.train, data.validation, make_options());
@@ -202,12 +196,12 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
       Checkpoint c = make_checkpoint(model, "toy", 1);
       c.training = trainer.state();
       CHECK(c.training->batch == static_cast<std::size_t>(extra_batches));
-      write_checkpoint(file.path, c);
+      write_checkpoint(file.path(), c);
     }
-    CHECK_FALSE(std::filesystem::exists(file.path + ".tmp"));
+    CHECK_FALSE(std::filesystem::exists(file.path() + ".tmp"));
     Model model = make_model(77);  // its own values must not matter
     Trainer trainer(model, data.frames, data.train, data.validation, make_options());
-    const Checkpoint c = read_checkpoint(file.path);
+    const Checkpoint c = read_checkpoint(file.path());
     CHECK(c.seed == 1);
     CHECK(c.model == "toy");
     require_same_layout(c, model.layout());
@@ -240,13 +234,13 @@ TEST_CASE("a state of other options or data is refused") {
 }
 
 TEST_CASE("a trained model comes back from its file exactly") {
-  const TemporaryFile file("leyden_model_test.json");
+  const ScratchFile file("model.json");
   const Model model = make_model(3);
   Checkpoint c = make_checkpoint(model, "toy", 3);
   c.constants["cutoff"] = {0.1 + 0.2, 5e-324, -1.7976931348623157e308};
-  write_checkpoint(file.path, c);
+  write_checkpoint(file.path(), c);
   Model back = make_model(4);
-  const Checkpoint read = read_checkpoint(file.path);
+  const Checkpoint read = read_checkpoint(file.path());
   apply_checkpoint(read, back);
   CHECK(numbers(back.parameters()) == numbers(model.parameters()));
   CHECK(read.constants == c.constants);
@@ -254,7 +248,7 @@ TEST_CASE("a trained model comes back from its file exactly") {
 }
 
 TEST_CASE("files that do not fit are refused") {
-  const TemporaryFile file("leyden_refused_test.json");
+  const ScratchFile file("refused.json");
   const Model model = make_model(3);
   const Checkpoint good = make_checkpoint(model, "toy", 3);
 
@@ -262,24 +256,24 @@ TEST_CASE("files that do not fit are refused") {
   CHECK_THROWS_AS(apply_checkpoint(good, larger), ModelError);
   CHECK_THROWS_WITH(apply_checkpoint(good, larger), ContainsSubstring("toy/channel"));
 
-  CHECK_THROWS_AS(read_checkpoint(file.path), InputError);  // not there
-  const auto write = [&](const std::string& text) { std::ofstream(file.path) << text; };
+  CHECK_THROWS_AS(read_checkpoint(file.path()), InputError);  // not there
+  const auto write = [&](const std::string& text) { std::ofstream(file.path()) << text; };
   write("{\"format\": \"something\"}");
-  CHECK_THROWS_WITH(read_checkpoint(file.path), ContainsSubstring("no leyden checkpoint"));
+  CHECK_THROWS_WITH(read_checkpoint(file.path()), ContainsSubstring("no leyden checkpoint"));
   write("{\"format\": \"leyden checkpoint\", \"format_version\": 99}");
-  CHECK_THROWS_WITH(read_checkpoint(file.path), ContainsSubstring("version 99"));
+  CHECK_THROWS_WITH(read_checkpoint(file.path()), ContainsSubstring("version 99"));
 
-  write_checkpoint(file.path, good);
+  write_checkpoint(file.path(), good);
   std::string text;
   {
-    std::ifstream in(file.path);
+    std::ifstream in(file.path());
     std::getline(in, text);
   }
   write(text.substr(0, text.size() / 2));
-  CHECK_THROWS_AS(read_checkpoint(file.path), InputError);
+  CHECK_THROWS_AS(read_checkpoint(file.path()), InputError);
 
   Checkpoint bad = good;
   bad.parameters[0] = std::numeric_limits<double>::quiet_NaN();
-  CHECK_THROWS_AS(write_checkpoint(file.path, bad), InputError);
+  CHECK_THROWS_AS(write_checkpoint(file.path(), bad), InputError);
   CHECK_THROWS_AS(write_checkpoint("/no/such/folder/x.json", good), InputError);
 }
