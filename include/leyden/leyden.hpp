@@ -61,6 +61,7 @@
 #include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/mace_rows.hpp>
 #include <leyden/descriptor/radial.hpp>
+#include <leyden/descriptor/radial_knots.hpp>
 #include <leyden/descriptor/radial_transform.hpp>
 #include <leyden/descriptor/zbl.hpp>
 #include <leyden/design_space.hpp>

@@ -178,6 +178,9 @@ class Potential {
     explicit Workspace(double skin = 0.5) : skin(skin) {}
 
     double skin;
+    /// Evaluations and gradients by parameters take what training may take for speed, together and
+    /// consistently: radial functions between knots (MaceOptions::training_knots).
+    bool training = false;
     NeighborList neighbors;
     std::vector<int> species;                   // (n) index into species()
     std::vector<double> widths;                 // (n) Å

@@ -215,6 +215,7 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
         state.external_field[j].tangent = static_cast<RealOf<T>>(direction->external_field[j]);
       state.total_charge.tangent = static_cast<RealOf<T>>(direction->total_charge);
     }
+  if constexpr (requires { state.tape.training; }) state.tape.training = workspace.training;
   if constexpr (requires { descriptor_.forward(state.geometry, state.tape, executor); })
     descriptor_.forward(state.geometry, state.tape, executor);
   else

@@ -7,6 +7,7 @@
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
 #include <leyden/descriptor/radial.hpp>
+#include <leyden/descriptor/radial_knots.hpp>
 #include <leyden/equivariant/contraction.hpp>
 #include <leyden/equivariant/convolution.hpp>
 #include <leyden/equivariant/mixing.hpp>
@@ -73,7 +74,12 @@ class Mace {
     /// forward() evaluates radial networks, not their tables. Worth setting when backward() will be
     /// asked for the gradient by parameters, which repeats a forward() from tables otherwise.
     bool exact = false;
+    /// forward() and backward() interpolate radial functions between MaceOptions::training_knots
+    /// knots, if the model has such. On duals, only the tangent of the gradient by the networks'
+    /// weights is set then.
+    bool training = false;
     bool tabulated = false;  // what the last forward() did
+    bool on_knots = false;
     std::vector<LayerTape<T>> layers;
     std::vector<int> species;                // (n) index into species()
     std::vector<std::vector<int>> atoms_of;  // per species
@@ -89,6 +95,7 @@ class Mace {
     std::vector<T> coupled;                             // [edge of one atom][coupled]
     typename Nonlinear::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
+    typename RadialKnots<Real>::template Tape<T> knots;
     // backward's scratch
     Buffer<Pack<T>> radial_bar, paths_bar, weight_bar, hidden_bar;
     FeatureArray<T> up_bar, mixed_bar, basis_node_bar, product_bar;
@@ -190,8 +197,22 @@ class Mace {
   // Whether values of the radial basis are wanted.
   template <Number T>
   bool needs_basis(const Tape<T>& tape) const {
-    return !tape.tabulated || options_.density_normalized;
+    return !(tape.tabulated || tape.on_knots) || options_.density_normalized;
   }
+  // Radial functions of all layers on knots, made when first used after prepare().
+  struct Knots {
+    std::once_flag once;
+    std::vector<RadialKnots<Real>> layers;
+  };
+  // One network for all pairs of species, and nothing else that reads the radial basis.
+  bool has_knots() const {
+    return !nonlinear && options_.training_knots > 0 && !splines() &&
+           options_.distance_transform.kind == DistanceTransform::Kind::none &&
+           !options_.density_normalized && !options_.envelope_on_messages;
+  }
+  const Knots& knots() const;
+  template <Number T>
+  bool locate_on_knots(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T, Executor E>
   bool locate_edges(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
   template <Number T, Executor E>
@@ -377,6 +398,7 @@ class Mace {
   std::vector<Mixing<Real>> readout_hidden_;
   std::vector<Buffer<Pack<Real>>> readout_last_;
   std::shared_ptr<Tables> tables_;  // null: none are wanted
+  std::shared_ptr<Knots> knots_;
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -75,6 +75,8 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
                !options_.envelope_on_messages && kinds * (kinds + 1) / 2 <= max_table_types),
           "radial_knots are at least 2, for linear layers without density or envelope, and at most "
           "5 species");
+  require(options_.training_knots == 0 || options_.training_knots > 1,
+          "training_knots must be at least 2, or 0 for none");
   require(options_.edge_channels >= 0, "edge_channels must be positive, or 0 for all channels");
   if (nonlinear) {
     require(!options_.envelope_on_messages,
@@ -252,6 +254,8 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     tables_->parameters.assign(parameters.begin(), parameters.end());
   }
 
+  knots_ = has_knots() ? std::make_shared<Knots>() : nullptr;
+
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   for (std::size_t h = 0; h < heads(); ++h) {
     for (std::size_t k = 0; k < linear_readouts(); ++k)
@@ -273,7 +277,8 @@ void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape,
                                 const E& executor) const {
   const int n = geometry.n_atoms();
   sort_species(geometry, tape);
-  tape.tabulated = locate_edges(geometry, tape, executor);
+  tape.on_knots = locate_on_knots(geometry, tape);
+  tape.tabulated = !tape.on_knots && locate_edges(geometry, tape, executor);
   evaluate_edges(geometry, tape, executor);
 
   tape.embedding.resize(n, {options_.channels, 0});
@@ -318,6 +323,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
   }
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
+  if (tape.on_knots) tape.knots.distance_bar.assign(tape.knots.knot.size(), T(0));
   tape.harmonics_bar.assign(edge_groups(tape) * tape.harmonics.size(), T(0));
   if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
   tape.factor_bar.assign(tape.factor.size(), T(0));
@@ -340,6 +346,31 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
     options_.repulsion->template add_gradient<T>(
         geometry, options_.cutoff, tape.radius,
         energy_cotangent * static_cast<Real>(scale_of(head_of(tape))), tape.edge_gradient);
+}
+
+// ---- radial functions on knots ----
+
+template <MaceShape Shape, std::floating_point Real>
+const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {
+  std::call_once(knots_->once, [this] {
+    for (const Layer& layer : layers_)
+      knots_->layers.emplace_back(layer.radial, basis_, layer.edge_channels,
+                                  options_.training_knots);
+  });
+  return *knots_;
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+bool Mace<Shape, Real>::locate_on_knots(const Geometry<T>& geometry, Tape<T>& tape) const {
+  if (!tape.training || knots_ == nullptr) return false;
+  const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
+  tape.knots.knot.resize(pairs);
+  tape.knots.at.resize(pairs);
+  for (std::size_t p = 0; p < pairs; ++p)
+    knots().layers[0].locate(p, geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
+                             tape.knots);
+  return true;
 }
 
 // ---- geometry of the edges ----
@@ -439,6 +470,12 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
         tape.edge_gradient[e] += geometry.vector[e] * (bar[0] / geometry.length[e]);
     }
   });
+  if (tape.on_knots)
+    for (std::size_t p = 0; p < tape.knots.knot.size(); ++p) {
+      const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
+      tape.edge_gradient[e] +=
+          geometry.vector[e] * (tape.knots.distance_bar[p] / geometry.length[e]);
+    }
   const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
   for (std::size_t p = 0; p < pairs; ++p) {
     const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);

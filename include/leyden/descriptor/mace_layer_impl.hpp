@@ -177,7 +177,10 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
       });
     } else {
       lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
-      layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
+      if (tape.on_knots)
+        knots().layers[k].forward(tape.knots, lt.radial.data());
+      else
+        layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
       if (!tape.factor.empty()) fade_messages(C::path_count, lt.radial, tape.factor);
       for (int i = 0; i < n; ++i) {
         const typename C::Edges edges = receiver_edges<C>(geometry, i);
@@ -310,6 +313,10 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     }
   });
   if (tape.tabulated) return;
+  if (tape.on_knots) {
+    knots().layers[k].backward(layer.radial, tape.radial_bar.data(), tape.knots, gradient);
+    return;
+  }
   if (!tape.factor.empty())
     unfade_messages(layer.path_maps.size(), lt.radial, tape.radial_bar, tape.factor,
                     tape.factor_bar);

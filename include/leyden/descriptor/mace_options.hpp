@@ -80,6 +80,10 @@ struct MaceOptions {
   /// layer; 0: no tables. Distances below a tenth of the cutoff or 0.4 Å, and models with tables
   /// for more than 16 pairs of species, use the radial networks themselves.
   double radial_tolerance = 1e-9;
+  /// Linear layers whose networks read the distance alone: while training (Tape::training), radial
+  /// functions are cubic between so many knots on 0 … cutoff, and gradients are those of the
+  /// functions as interpolated. 0: the networks run for each pair of atoms.
+  int training_knots = 128;
   /// Linear layers: messages have the envelope, and not the radial basis [apply_cutoff = False].
   bool envelope_on_messages = false;
 };

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -73,6 +74,10 @@ class RadialPerceptron {
       slices_.push_back(layout.add(prefix + std::to_string(k), {layers_[k].n_in(), widths_[k]},
                                    Initializer::normal(1.0)));
   }
+  /// First and last + 1 of the network's parameters.
+  std::pair<std::size_t, std::size_t> parameter_range() const {
+    return {slices_.front().offset, slices_.back().offset + slices_.back().size};
+  }
   void prepare(std::span<const double> parameters) {
     for (std::size_t k = 0; k < layers_.size(); ++k)
       layers_[k].pack(slices_[k].of(parameters).data(), static_cast<std::size_t>(widths_[k]),
@@ -112,6 +117,12 @@ class RadialPerceptron {
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
                 Tape<T>& tape, std::span<T> parameter_gradient) const {
+    backward(rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
+  }
+  /// The same for activations that several threads share, each with memory of its own.
+  template <Number T>
+  void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
+                const Tape<T>& activations, Tape<T>& tape, std::span<T> parameter_gradient) const {
     const std::size_t hidden = layers_.size() - 1;
     const bool weights = !parameter_gradient.empty();
     tape.bar.resize(hidden);
@@ -130,20 +141,20 @@ class RadialPerceptron {
         mix<T>(n, bar, block_lanes, last.transposed() + t * block_lanes, last.out_lanes(),
                last.in_tiles(), input_bar<T>(hidden, r, in_bar, tape), t > 0);
         if (weights)
-          mix_gradient<T>(n, input<T>(hidden, r, in, tape), last.n_in(), bar, blocks_,
+          mix_gradient<T>(n, input<T>(hidden, r, in, activations), last.n_in(), bar, blocks_,
                           tape.gradient[hidden].data() +
                               static_cast<std::ptrdiff_t>(t) * blocks_ * last.n_in());
       }
       for (std::size_t k = hidden; k-- > 0;) {
         const std::size_t tiles = tiles_after(k);
-        const Pack<T>* before = tape.before[k].data() + r * tiles;
+        const Pack<T>* before = activations.before[k].data() + r * tiles;
         Pack<T>* bar = tape.bar[k].data();
         for (std::size_t i = 0; i < n * tiles; ++i)
           bar[i] *= normalized_silu_derivative(before[i], R(1));
         const RowsView<const Pack<T>> y{bar, 1, nullptr, tiles};
         if (weights)
-          mix_gradient<T>(n, input<T>(k, r, in, tape), layers_[k].n_in(), y, layers_[k].out_tiles(),
-                          tape.gradient[k].data());
+          mix_gradient<T>(n, input<T>(k, r, in, activations), layers_[k].n_in(), y,
+                          layers_[k].out_tiles(), tape.gradient[k].data());
         layers_[k].template apply_transposed<T>(n, y, input_bar<T>(k, r, in_bar, tape), false);
       }
     }

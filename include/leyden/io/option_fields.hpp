@@ -127,6 +127,7 @@ void fields(V& v, MaceOptions& o) {
   v("edge_channels", o.edge_channels);
   v("smooth_cutoff", o.smooth_cutoff);
   v("radial_tolerance", o.radial_tolerance);
+  v("training_knots", o.training_knots);
   v("envelope_on_messages", o.envelope_on_messages);
 }
 template <class V>

@@ -53,6 +53,7 @@ double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
     const auto& [structure, labels, config_type, info] = frames_[batch[task]];
     auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
     auto& cotangents = cotangents_[static_cast<std::size_t>(worker)];
+    workspace.training = true;
     const Prediction& prediction =
         model_.evaluate(structure, workspace, required_properties(labels, options_.weights));
     task_terms_[task] =
@@ -85,9 +86,10 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
   model_.set_parameters(average_.values());
   executor_.for_each(validation_.size(), [&](std::size_t task, int worker) {
     const auto& [structure, labels, config_type, info] = frames_[validation_[task]];
-    const Prediction& prediction =
-        model_.evaluate(structure, workspaces_[static_cast<std::size_t>(worker)],
-                        {labels.forces.has_value(), labels.stress.has_value()});
+    auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
+    workspace.training = false;
+    const Prediction& prediction = model_.evaluate(
+        structure, workspace, {labels.forces.has_value(), labels.stress.has_value()});
     task_terms_[task] = structure_loss(structure, labels, prediction, options_.weights);
     task_errors_[task] = {};
     task_errors_[task].add(structure, labels, prediction);

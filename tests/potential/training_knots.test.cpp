@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include <leyden/charge/none.hpp>
+#include <leyden/core/random.hpp>
+#include <leyden/descriptor/mace.hpp>
+#include <leyden/potential.hpp>
+
+#include "support/allocations.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+using namespace leyden;
+
+namespace {
+
+using Descriptor = Mace<MaceShape{.l_max = 2, .correlation = 2, .hidden_l = 1}>;
+using Model = Potential<Descriptor, NoCharges, NoElectrostatics>;
+
+MaceOptions options(int knots) {
+  MaceOptions o;
+  o.species = {1, 8};
+  o.cutoff = 4.0;
+  o.channels = 5;
+  o.radial_hidden = {8, 8};
+  o.average_neighbors = 6.0;
+  o.training_knots = knots;
+  return o;
+}
+
+Model model(const MaceOptions& o) {
+  return Model(Descriptor(o), NoCharges(), NoElectrostatics(), 7);
+}
+
+Structure crystal() {
+  Structure s;
+  s.cell.vectors = {{4.4, 0.0, 0.0, 0.5, 4.8, 0.0, -0.3, 0.4, 5.1}};
+  s.cell.periodic = {true, true, true};
+  s.atomic_numbers = {8, 1, 1, 8, 1};
+  s.positions = {{{0.0, 0.0, 0.0}},
+                 {{0.95, 0.1, 0.0}},
+                 {{-0.3, 0.9, 0.1}},
+                 {{2.4, 2.9, 1.8}},
+                 {{2.9, 1.7, 3.6}}};
+  return s;
+}
+
+/// Some loss of all outputs, and its derivatives by them.
+double loss(const Prediction& p, LossCotangents* bar = nullptr) {
+  RandomStream random(3);
+  const double by_energy = 0.7;
+  double sum = by_energy * p.energy;
+  if (bar) bar->energy = by_energy;
+  if (bar) bar->forces.clear();
+  for (const auto& f : p.forces) {
+    Vector3<double> w;
+    for (double& x : w.data) x = random.normal();
+    sum += dot(w, f);
+    if (bar) bar->forces.push_back(w);
+  }
+  for (std::size_t k = 0; k < 9; ++k) {
+    const double w = 20.0 * random.normal();
+    sum += w * p.stress.data[k];
+    if (bar) bar->stress.data[k] = w;
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("radial functions on knots tend to the networks with the fourth power of their distance",
+          "[potential]") {
+  const Structure s = crystal();
+  Model exact = model(options(0));
+  Model::Workspace plain, training;
+  training.training = true;
+  const double energy = exact.evaluate(s, plain).energy;
+  const auto forces = exact.evaluate(s, plain).forces;
+  const auto error = [&](int knots) {
+    const Model m = model(options(knots));
+    const Prediction& p = m.evaluate(s, training);
+    double force = 0.0;
+    for (std::size_t i = 0; i < s.size(); ++i)
+      for (int a = 0; a < 3; ++a) force = std::max(force, std::abs(p.forces[i][a] - forces[i][a]));
+    return std::pair{std::abs(p.energy - energy), force};
+  };
+  const auto coarse = error(33), fine = error(129);
+  CAPTURE(coarse.first, coarse.second, fine.first, fine.second);
+  CHECK(coarse.second > 1e-7);  // otherwise the knots were not used
+  // A quarter of the distance: 256 and 64 times smaller, half of that is asked for.
+  CHECK(fine.first < coarse.first / 128);
+  CHECK(fine.second < coarse.second / 32);
+  double largest = 0.0;
+  for (const auto& f : forces) largest = std::max(largest, norm(f));
+  CHECK(fine.second < 1e-4 * largest);
+}
+
+TEST_CASE("forces and stress on knots are derivatives of the energy on knots", "[potential]") {
+  Structure s = crystal();
+  const Model m = model(options(24));
+  Model::Workspace ws;
+  ws.training = true;
+  const Prediction p = m.evaluate(s, ws);
+  const double h = 1e-5;
+  for (std::size_t i = 0; i < s.size(); ++i)
+    for (int a = 0; a < 3; ++a) {
+      Structure up = s, down = s;
+      up.positions[i][a] += h;
+      down.positions[i][a] -= h;
+      const double slope = (m.evaluate(up, ws).energy - m.evaluate(down, ws).energy) / (2.0 * h);
+      CHECK(std::abs(slope + p.forces[i][a]) < 1e-7);  // h² and rounding over h
+    }
+}
+
+TEST_CASE("parameter gradients on knots are those of the loss on knots", "[potential]") {
+  const Structure s = crystal();
+  Model m = model(options(24));
+  Model::Workspace ws;
+  ws.training = true;
+  for (const bool energy_only : {false, true}) {
+    CAPTURE(energy_only);
+    LossCotangents bar;
+    const auto value = [&](LossCotangents* to) {
+      const Prediction& p = m.evaluate(s, ws, {!energy_only, !energy_only});
+      return loss(p, to);
+    };
+    value(&bar);
+    if (energy_only) bar.stress = {};
+    std::vector<double> gradient(m.layout().size(), 0.0);
+    m.parameter_gradient(s, bar, ws, gradient);
+    const std::vector<double> start(m.parameters().begin(), m.parameters().end());
+    // Each slice along a random direction.
+    RandomStream random(11);
+    for (const auto& entry : m.layout().entries()) {
+      CAPTURE(entry.name);
+      std::vector<double> direction(start.size(), 0.0);
+      double expected = 0.0;
+      for (std::size_t k = entry.slice.offset; k < entry.slice.offset + entry.slice.size; ++k) {
+        direction[k] = random.normal();
+        expected += direction[k] * gradient[k];
+      }
+      const double h = 1e-5;
+      const auto at = [&](double t) {
+        std::vector<double> moved = start;
+        for (std::size_t k = 0; k < moved.size(); ++k) moved[k] += t * direction[k];
+        m.set_parameters(moved);
+        return value(nullptr);
+      };
+      const double slope = (at(h) - at(-h)) / (2.0 * h);
+      m.set_parameters(start);
+      CHECK(std::abs(slope - expected) < 1e-6 * std::max(1.0, std::abs(expected)));
+    }
+  }
+}
+
+TEST_CASE("a training step on knots allocates nothing once warm", "[potential]") {
+  const Structure s = crystal();
+  const Model m = model(options(24));
+  Model::Workspace ws;
+  ws.training = true;
+  LossCotangents bar;
+  std::vector<double> gradient(m.layout().size(), 0.0);
+  loss(m.evaluate(s, ws), &bar);
+  for (int k = 0; k < 2; ++k) m.parameter_gradient(s, bar, ws, gradient);
+  const auto before = leyden_test::allocation_count();
+  m.evaluate(s, ws);
+  m.parameter_gradient(s, bar, ws, gradient);
+  CHECK(leyden_test::allocation_count() == before);
+}
+
+TEST_CASE("models whose radial functions are not of the distance alone train on their networks",
+          "[potential]") {
+  const Structure s = crystal();
+  MaceOptions o = options(24);
+  SECTION("transformed distances") { o.distance_transform.kind = DistanceTransform::Kind::agnesi; }
+  SECTION("density") { o.density_normalized = true; }
+  SECTION("envelope on messages") { o.envelope_on_messages = true; }
+  o.radial_tolerance = 0.0;
+  const Model m = model(o);
+  Model::Workspace plain, training;
+  training.training = true;
+  CHECK(m.evaluate(s, training).energy == m.evaluate(s, plain).energy);
+}
