@@ -192,7 +192,7 @@ int run(const Arguments& arguments) {
   options.batch_size = 2;
   options.seed = arguments.seed;
   options.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
-  options.adam = {.learning_rate = 0.02, .weight_decay = 1e-4, .amsgrad = true};
+  options.optimizer = {.learning_rate = 0.02, .weight_decay = 1e-4, .amsgrad = true};
   options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
   // [options]
 

@@ -79,6 +79,7 @@ struct LossCotangents {
   std::vector<Vector3<double>> forces;  // (n)
   Matrix3<double> stress{};             // any matrix: only its symmetric part matters
   std::vector<double> charges;          // (n)
+  std::vector<double> multipoles;       // (n·(l_max+1)²), beside charges and dipole
   Vector3<double> dipole{};
   double fermi_level = 0.0;  // of the structure, not of its groups
 };

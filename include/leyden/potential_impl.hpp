@@ -596,6 +596,8 @@ void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotang
         extra[i * size_ + 1 + static_cast<std::size_t>(m)] =
             convert(cotangents.dipole[(m + 1) % 3]);
   }
+  for (std::size_t k = 0; k < cotangents.multipoles.size(); ++k)
+    extra[k] += convert(cotangents.multipoles[k]);
 }
 
 namespace detail {
@@ -631,6 +633,11 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   };
   check(cotangents.forces.size(), "forces");
   check(cotangents.charges.size(), "charges");
+  if (!cotangents.multipoles.empty() && size_ > 0 && cotangents.multipoles.size() != n * size_)
+    throw InputError(
+        "Potential::parameter_gradient: " + std::to_string(cotangents.multipoles.size()) +
+        " cotangents of multipoles are given for " + std::to_string(n) + " atoms of " +
+        std::to_string(size_) + " components; give all of them, or none");
   if (gradient.size() != layout_.size())
     throw InputError("Potential::parameter_gradient: the gradient has " +
                      std::to_string(gradient.size()) + " numbers; this potential has " +
@@ -639,7 +646,8 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
 
   const bool stress = structure.cell.all_periodic() && !(cotangents.stress == Matrix3<double>{});
   const bool charges =
-      size_ > 0 && (!cotangents.charges.empty() || !(cotangents.dipole == Vector3<double>{}));
+      size_ > 0 && (!cotangents.charges.empty() || !cotangents.multipoles.empty() ||
+                    !(cotangents.dipole == Vector3<double>{}));
   const bool level = self_consistent_ && cotangents.fermi_level != 0.0;
   if (cotangents.forces.empty() && !stress) {
     auto& state = workspace.real;

@@ -326,9 +326,11 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
       for (double& x : l.stress->data) x = number();
       l.forces.emplace();
       l.charges.emplace();
+      l.atomic_dipoles.emplace();
       for (std::size_t i = 0; i < n; ++i) {
         l.forces->push_back(vector());
         l.charges->push_back(number());
+        l.atomic_dipoles->push_back(vector());
       }
     }
     f.info = {{"charge", "5"}, {"a key", "_JSON [[1, 2]]"}, {"empty", ""}, {"energy", "text"}};
@@ -348,6 +350,7 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
     options.keys.forces = prefix + "forces";
     options.keys.stress = prefix + "stress";
     options.keys.charges = prefix + "charges";
+    options.keys.atomic_dipoles = prefix + "atomic_dipoles";
     options.keys.dipole = prefix + "dipole";
     options.keys.fermi_level = prefix + "fermi_level";
     if (prefix == "REF_") options.keys = {};
@@ -373,6 +376,7 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
       CHECK(a.labels.forces == b.labels.forces);
       CHECK(a.labels.stress == b.labels.stress);
       CHECK(a.labels.charges == b.labels.charges);
+      CHECK(a.labels.atomic_dipoles == b.labels.atomic_dipoles);
       CHECK(a.labels.dipole == b.labels.dipole);
       CHECK(a.labels.dipole_mask == b.labels.dipole_mask);
       CHECK(a.labels.fermi_level == b.labels.fermi_level);

@@ -81,7 +81,8 @@ double parameter_gradient_error(P potential, const Structure& structure,
 
 template <class P>
 void check_parameter_gradient(const P& potential, const Structure& structure) {
-  const LossCotangents all = random_cotangents(structure.size(), 21);
+  const LossCotangents all =
+      random_cotangents(structure.size(), 21, static_cast<std::size_t>(P::multipole_count));
   // Measured below 1e-10, which is the rounding of the differences.
   CHECK(parameter_gradient_error(potential, structure, all) < 1e-8);
   // Without forces and stress the pass runs on real numbers.
@@ -283,7 +284,8 @@ void check_threads(const P& potential, const Structure& structure) {
 template <class P>
 void check_allocations(const P& potential, const Structure& structure) {
   typename P::Workspace workspace;
-  const LossCotangents cotangents = random_cotangents(structure.size(), 22);
+  const LossCotangents cotangents =
+      random_cotangents(structure.size(), 22, static_cast<std::size_t>(P::multipole_count));
   std::vector<double> gradient(potential.layout().size(), 0.0);
   Structure moved = structure;
   moved.positions[0][1] += 1.0;  // more than the skin: the list is built anew

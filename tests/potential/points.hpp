@@ -145,8 +145,8 @@ inline void strain(Structure& s, int a, int b, double e) {
   s.cell.vectors = s.cell.vectors * f;
 }
 
-/// Random cotangents of every prediction.
-inline LossCotangents random_cotangents(std::size_t n, std::uint64_t seed) {
+/// Random cotangents of every prediction. @param size  multipoles per atom; 0: not of these.
+inline LossCotangents random_cotangents(std::size_t n, std::uint64_t seed, std::size_t size = 0) {
   RandomStream random(seed);
   LossCotangents c;
   c.energy = random.normal();
@@ -156,6 +156,8 @@ inline LossCotangents random_cotangents(std::size_t n, std::uint64_t seed) {
   c.charges.resize(n);
   for (double& q : c.charges) q = random.normal();
   c.dipole = {{random.normal(), random.normal(), random.normal()}};
+  c.multipoles.resize(n * size);
+  for (double& p : c.multipoles) p = random.normal();
   return c;
 }
 
@@ -165,6 +167,7 @@ inline double linear_loss(const Prediction& p, const LossCotangents& c) {
   for (std::size_t i = 0; i < c.forces.size(); ++i) l += dot(c.forces[i], p.forces[i]);
   for (std::size_t i = 0; i < p.charges.size() && i < c.charges.size(); ++i)
     l += c.charges[i] * p.charges[i];
+  for (std::size_t k = 0; k < c.multipoles.size(); ++k) l += c.multipoles[k] * p.multipoles[k];
   for (std::size_t k = 0; k < 9; ++k) l += c.stress.data[k] * p.stress.data[k];
   return l;
 }

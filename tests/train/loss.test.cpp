@@ -31,11 +31,18 @@ Case random_case() {
   c.labels.forces.emplace();
   c.labels.charges.emplace();
   c.labels.stress.emplace();
+  c.labels.atomic_dipoles.emplace();
+  c.labels.fermi_level = random.normal();
+  c.prediction.fermi_level = random.normal();
+  c.structure.total_charge = 0.3;
   for (std::size_t i = 0; i < n; ++i) {
     c.labels.forces->push_back(vector());
     c.prediction.forces.push_back(vector());
     c.labels.charges->push_back(random.normal());
     c.prediction.charges.push_back(random.normal());
+    c.labels.atomic_dipoles->push_back(vector());
+    c.prediction.multipoles.push_back(c.prediction.charges.back());
+    for (int m = 0; m < 3; ++m) c.prediction.multipoles.push_back(random.normal());
   }
   for (std::size_t k = 0; k < 9; ++k) {
     c.labels.stress->data[k] = random.normal();
@@ -48,7 +55,14 @@ Case random_case() {
   return c;
 }
 
-constexpr LossWeights weights{1.5, 2.0, 0.7, 3.0, 0.9};
+constexpr LossWeights weights{.energy = 1.5,
+                              .forces = 2.0,
+                              .stress = 0.7,
+                              .charges = 3.0,
+                              .dipole = 0.9,
+                              .atomic_dipoles = 1.1,
+                              .total_charge = 0.6,
+                              .fermi_level = 0.8};
 
 }  // namespace
 
@@ -66,20 +80,42 @@ TEST_CASE("the loss by its formula") {
   }
   CHECK_THAT(l.forces, WithinRel(2.0 * forces / 12.0, 1e-14));
   CHECK_THAT(l.charges, WithinRel(3.0 * charges / 4.0, 1e-14));
-  CHECK_THAT(l.total(), WithinRel(l.energy + l.forces + l.stress + l.charges + l.dipole, 1e-15));
+  double dipoles = 0.0, total = -0.3;
+  for (std::size_t i = 0; i < 4; ++i) {
+    total += c.prediction.charges[i];
+    for (int a = 0; a < 3; ++a) {  // x, y, z stand at 3, 1, 2
+      const double d = c.prediction.multipoles[4 * i + static_cast<std::size_t>(a == 0 ? 3 : a)] -
+                       (*c.labels.atomic_dipoles)[i][a];
+      dipoles += d * d;
+    }
+  }
+  CHECK_THAT(l.atomic_dipoles, WithinRel(1.1 * dipoles / 12.0, 1e-14));
+  CHECK_THAT(l.total_charge, WithinRel(0.6 * total * total / 16.0, 1e-12));
+  const double level = *c.prediction.fermi_level - *c.labels.fermi_level;
+  CHECK_THAT(l.fermi_level, WithinRel(0.8 * level * level, 1e-14));
+  CHECK_THAT(l.total(), WithinRel(l.energy + l.forces + l.stress + l.charges + l.dipole +
+                                      l.atomic_dipoles + l.total_charge + l.fermi_level,
+                                  1e-15));
 }
 
 TEST_CASE("cotangents of the loss are its derivatives") {
   Case c = random_case();
   constexpr double factor = 0.25, h = 1e-5;
+  // With thresholds that some differences are beyond.
+  const LossTerms huber = GENERATE(
+      LossTerms{}, LossTerms{.energy = 0.01, .forces = 0.8, .charges = 0.5, .fermi_level = 0.1});
   LossCotangents bar;
-  structure_loss(c.structure, c.labels, c.prediction, weights, factor, &bar);
+  structure_loss(c.structure, c.labels, c.prediction, weights, factor, &bar, huber);
   const auto check = [&](double& x, double expected) {
     const double kept = x;
     x = kept + h;
-    const double up = structure_loss(c.structure, c.labels, c.prediction, weights).total();
+    const auto loss = [&] {
+      return structure_loss(c.structure, c.labels, c.prediction, weights, 1.0, nullptr, huber)
+          .total();
+    };
+    const double up = loss();
     x = kept - h;
-    const double down = structure_loss(c.structure, c.labels, c.prediction, weights).total();
+    const double down = loss();
     x = kept;
     // The loss is quadratic: central differences are exact but for rounding, 1e-16·L/h.
     CHECK_THAT(expected, WithinAbs(factor * (up - down) / (2 * h), 1e-9));
@@ -91,6 +127,9 @@ TEST_CASE("cotangents of the loss are its derivatives") {
   }
   for (std::size_t k = 0; k < 9; ++k) check(c.prediction.stress.data[k], bar.stress.data[k]);
   for (int a = 0; a < 3; ++a) check(c.prediction.dipole[a], bar.dipole[a]);
+  for (std::size_t k = 0; k < 16; ++k)
+    check(c.prediction.multipoles[k], bar.multipoles[k]);  // charges count through `charges`
+  check(*c.prediction.fermi_level, bar.fermi_level);
   CHECK(bar.dipole[1] == 0.0);  // masked
   CHECK(bar.dipole[0] != 0.0);
 }
@@ -138,5 +177,40 @@ TEST_CASE("errors in the units of tables") {
         "| model | RMSE energy (meV/atom) | MAE | RMSE forces (meV/Å) | MAE |\n"
         "| --- | ---: | ---: | ---: | ---: |\n| a | 2.0 | 2.0 | 122.5 | 50.0 |\n");
   const std::string csv = errors_to_csv({{"a, b", e}});
-  CHECK(csv.substr(csv.find('\n') + 1) == "\"a, b\",2.0000,2.0000,122.4745,50.0000,,,,,,\n");
+  CHECK(csv.substr(csv.find('\n') + 1) == "\"a, b\",2.0000,2.0000,122.4745,50.0000,,,,,,,,,,,,\n");
+  CHECK(errors_to_text({{"ab", e}, {"c", e}}) ==
+        "         energy (meV/atom)          forces (meV/Å)   (RMSE / MAE)\n"
+        "ab               2.0 / 2.0            122.5 / 50.0\n"
+        "c                2.0 / 2.0            122.5 / 50.0\n");
+}
+
+TEST_CASE("Huber's loss is the square near zero and a line beyond") {
+  double slope = 0.0;
+  CHECK(detail::penalty(0.5, 1.0, slope) == 0.25);
+  CHECK(slope == 1.0);
+  CHECK(detail::penalty(-3.0, 1.0, slope) == 5.0);
+  CHECK(slope == -2.0);
+  CHECK(detail::penalty(-3.0, 0.0, slope) == 9.0);
+  CHECK(slope == -6.0);
+}
+
+TEST_CASE("errors of all frames and of each configuration type") {
+  std::vector<Frame> frames(3);
+  std::vector<Prediction> predictions(3);
+  for (std::size_t k = 0; k < 3; ++k) {
+    frames[k].structure.positions.resize(1);
+    frames[k].labels.energy = 0.0;
+    predictions[k].energy = 1e-3 * static_cast<double>(k + 1);
+  }
+  frames[0].config_type = frames[2].config_type = "slab";
+  const std::vector<std::size_t> all{0, 1, 2}, some{2, 0};
+  const NamedErrors rows = errors_by_config_type(frames, all, predictions);
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].first == "all");
+  CHECK(rows[1].first == "(no config_type)");
+  CHECK(rows[2].first == "slab");
+  CHECK_THAT(rows[0].second.energy.mae(), WithinRel(2.0, 1e-12));
+  CHECK_THAT(rows[1].second.energy.mae(), WithinRel(2.0, 1e-12));
+  CHECK(rows[2].second.energy.count == 2.0);
+  CHECK(errors_by_config_type(frames, some, std::vector<Prediction>(2)).size() == 1);
 }

@@ -21,8 +21,8 @@ ParameterLayout layout_of_three() {
 }  // namespace
 
 TEST_CASE("two steps of Adam by hand") {
-  Adam adam(layout_of_three(), {.learning_rate = 0.1, .epsilon = 0.0, .weight_decay = 0.5});
   std::vector<double> x{2.0, 2.0, 2.0};
+  Optimizer adam(layout_of_three(), {.learning_rate = 0.1, .epsilon = 0.0, .weight_decay = 0.5}, x);
   // The first step is rate·sign(g), whatever the size of g; decay takes 5 % off first.
   adam.step(x, std::vector<double>{3.0, -3.0, 3.0});
   CHECK_THAT(x[0], WithinRel(2.0 * 0.95 - 0.1, 1e-14));
@@ -41,27 +41,27 @@ TEST_CASE("two steps of Adam by hand") {
 TEST_CASE("AMSGrad keeps the largest second moment") {
   ParameterLayout layout;
   layout.add("x", {1}, Initializer::constant(0.0));
-  const AdamOptions options{
+  const OptimizerOptions options{
       .learning_rate = 0.1, .beta1 = 0.0, .beta2 = 0.5, .epsilon = 0.0, .amsgrad = true};
-  Adam adam(layout, options);
   std::vector<double> x{0.0};
+  Optimizer adam(layout, options, x);
   adam.step(x, std::vector<double>{4.0});  // v = 8, corrected by 0.5: 16
   CHECK_THAT(x[0], WithinRel(-0.1, 1e-14));
   // v = 4 + 0.5 falls, but 8 stays, corrected by 0.75.
   adam.step(x, std::vector<double>{1.0});
   CHECK_THAT(x[0], WithinRel(-0.1 - 0.1 / std::sqrt(8.0 / 0.75), 1e-14));
 
-  AdamOptions plain = options;
+  OptimizerOptions plain = options;
   plain.amsgrad = false;
-  Adam other(layout, plain);
+  Optimizer other(layout, plain, x);
   CHECK_THROWS_AS(other.set_state(adam.state()), ModelError);
 }
 
 TEST_CASE("an optimiser goes on from its state bit by bit") {
   ParameterLayout layout;
   layout.add("x", {2}, Initializer::constant(0.0));
-  Adam a(layout, {.amsgrad = true}), b(layout, {.amsgrad = true});
   std::vector<double> x{1.0, -2.0};
+  Optimizer a(layout, {.amsgrad = true}, x), b(layout, {.amsgrad = true}, x);
   a.step(x, std::vector<double>{0.3, 0.1});
   b.set_state(a.state());
   std::vector<double> y = x;
@@ -70,9 +70,70 @@ TEST_CASE("an optimiser goes on from its state bit by bit") {
   CHECK(x == y);
 }
 
+TEST_CASE("two steps of schedule-free Adam by hand") {
+  ParameterLayout layout;
+  layout.add("x", {1}, Initializer::constant(0.0));
+  std::vector<double> y{1.0};
+  Optimizer o(layout,
+              {.kind = OptimizerOptions::Kind::schedule_free_adam,
+               .learning_rate = 0.1,
+               .beta1 = 0.75,
+               .beta2 = 0.5,
+               .epsilon = 0.0},
+              y);
+  CHECK(o.average()[0] == 1.0);
+  o.step(y, std::vector<double>{4.0});      // v = 8, corrected by 0.5: a step of the rate
+  CHECK_THAT(y[0], WithinRel(0.9, 1e-14));  // z = x = 0.9: the first share is 1
+  CHECK_THAT(o.average()[0], WithinRel(0.9, 1e-14));
+  // v = 4 + 0.5, corrected by 0.75; the rate is half: the share is 0.25/1.25.
+  o.step(y, std::vector<double>{1.0}, 0.5);
+  const double z = 0.9 - 0.05 / std::sqrt(4.5 / 0.75);
+  const double x = 0.9 + 0.2 * (z - 0.9);
+  CHECK_THAT(o.average()[0], WithinRel(x, 1e-13));
+  CHECK_THAT(y[0], WithinRel(0.25 * z + 0.75 * x, 1e-13));
+}
+
+TEST_CASE("L-BFGS takes Newton's step in a quadratic once it has seen it") {
+  ParameterLayout layout;
+  layout.add("x", {2}, Initializer::constant(0.0));
+  const std::vector<double> zero(2);
+  Optimizer o(layout, {.kind = OptimizerOptions::Kind::lbfgs, .history = 2}, zero);
+  // ½(4x² + y²): each axis once.
+  o.remember({1.0, 0.0}, {4.0, 0.0});
+  o.remember({0.0, 1.0}, {0.0, 1.0});
+  const std::vector<double> d = o.direction(std::vector<double>{8.0, -3.0});
+  CHECK_THAT(d[0], WithinRel(-2.0, 1e-14));
+  CHECK_THAT(d[1], WithinRel(3.0, 1e-14));
+  o.remember({1.0, 0.0}, {-1.0, 0.0});  // no minimum that way: not kept
+  CHECK(o.state().history.size() == 4);
+  o.remember({1.0, 0.0}, {2.0, 0.0});
+  CHECK(o.state().history.size() == 4);  // the oldest went
+  o.forget();
+  CHECK(o.direction(std::vector<double>{8.0, -3.0}) == std::vector<double>{-8.0, 3.0});
+}
+
+TEST_CASE("groups of parameters have rates and decays of their own") {
+  ParameterLayout layout;
+  layout.add("mace/radial0", {1}, Initializer::constant(1.0), true);
+  layout.add("mace/linear", {1}, Initializer::constant(1.0), true);
+  layout.add("charges/hardness", {1}, Initializer::constant(1.0));
+  OptimizerOptions options{.learning_rate = 0.1, .epsilon = 0.0, .weight_decay = 0.5};
+  options.groups = {{"mace/", 0.5, 0.0}, {"mace/radial", 0.0}, {"charges", 2.0, 0.1}};
+  std::vector<double> x{1.0, 1.0, 1.0};
+  Optimizer o(layout, options, x);
+  std::vector<double> g{1.0, 2.0, 2.0};
+  CHECK_THAT(o.mask(g), WithinRel(std::sqrt(8.0), 1e-14));
+  o.step(x, g);
+  CHECK(x[0] == 1.0);
+  CHECK_THAT(x[1], WithinRel(0.95, 1e-14));
+  CHECK_THAT(x[2], WithinRel(0.98 - 0.2, 1e-14));
+  options.groups.push_back({"mase", 1.0});
+  CHECK_THROWS_AS(Optimizer(layout, options, x), InputError);
+}
+
 TEST_CASE("gradients are masked and clipped by their global norm") {
   std::vector<double> g{3.0, 4.0, 100.0};
-  const double norm = mask_untrained(layout_of_three(), g);
+  const double norm = Optimizer(layout_of_three(), {}, g).mask(g);
   CHECK(norm == 5.0);
   CHECK(g[2] == 0.0);
   clip_gradient(g, norm, 6.0);

@@ -60,7 +60,7 @@ TrainerOptions make_options() {
   o.batch_size = 3;  // the last batch of an epoch is smaller
   o.seed = 9;
   o.weights = {.energy = 1.0, .forces = 1.0, .charges = 1.0, .dipole = 1.0};
-  o.adam = {.learning_rate = 0.02, .weight_decay = 1e-3, .amsgrad = true};
+  o.optimizer = {.learning_rate = 0.02, .weight_decay = 1e-3, .amsgrad = true};
   o.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 5};
   return o;
 }
@@ -74,10 +74,13 @@ void check_same(const TrainingState& a, const TrainingState& b) {
   CHECK(a.epoch == b.epoch);
   CHECK(a.batch == b.batch);
   CHECK(a.parameters == b.parameters);
-  CHECK(a.adam.steps == b.adam.steps);
-  CHECK(a.adam.first == b.adam.first);
-  CHECK(a.adam.second == b.adam.second);
-  CHECK(a.adam.largest == b.adam.largest);
+  CHECK(a.optimizer.steps == b.optimizer.steps);
+  CHECK(a.optimizer.first == b.optimizer.first);
+  CHECK(a.optimizer.second == b.optimizer.second);
+  CHECK(a.optimizer.largest == b.optimizer.largest);
+  CHECK(a.optimizer.weight_sum == b.optimizer.weight_sum);
+  CHECK(a.optimizer.history == b.optimizer.history);
+  CHECK(a.since_best == b.since_best);
   CHECK(a.average == b.average);
   CHECK(a.best_loss == b.best_loss);
   CHECK(a.best_parameters == b.best_parameters);
@@ -175,12 +178,22 @@ TEST_CASE("one thread and two give the same bits") {
 
 TEST_CASE("interrupted by a file, training goes on bit by bit") {
   const Data data;
+  using Kind = OptimizerOptions::Kind;
+  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::lbfgs);
+  CAPTURE(static_cast<int>(kind));
+  const auto make_options = [&] {
+    TrainerOptions o = ::make_options();
+    o.optimizer.kind = kind;
+    o.second_stage = {.from_epoch = 8, .weights = {.energy = 10.0, .forces = 1.0}};
+    return o;
+  };
   Model whole = make_model(1);
   Trainer reference(whole, data.frames, data.train, data.validation, make_options());
   reference.run();
 
   // After five epochs, and in the middle of the sixth.
   for (int extra_batches : {0, 2}) {
+    if (kind == Kind::lbfgs && extra_batches > 0) continue;  // an epoch is one step
     const ScratchFile file("trainer.json");
     {
       Model model = make_model(1);
@@ -211,13 +224,106 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
   }
 }
 
+TEST_CASE("every optimiser lowers the loss, and L-BFGS at every step") {
+  const Data data;
+  using Kind = OptimizerOptions::Kind;
+  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::lbfgs);
+  CAPTURE(static_cast<int>(kind));
+  Model model = make_model(1);
+  TrainerOptions options = make_options();
+  options.epochs = 40;
+  options.optimizer.kind = kind;
+  options.schedule = {.warmup_steps = 5};
+  Trainer trainer(model, data.frames, data.train, data.validation, options);
+  CHECK(trainer.run() == TrainingOutcome::finished);
+  const auto& records = trainer.records();
+  CHECK(records.back().train.total() < 0.2 * records.front().train.total());
+  if (kind != Kind::lbfgs) return;
+  for (std::size_t k = 1; k < records.size(); ++k)
+    CHECK(records[k].train.total() < records[k - 1].train.total());
+}
+
+TEST_CASE("a second stage has its own weights, steps and best epoch") {
+  const Data data;
+  Model model = make_model(1);
+  TrainerOptions options = make_options();
+  options.epochs = 8;
+  options.second_stage = {
+      .from_epoch = 5, .weights = {.energy = 50.0, .forces = 1.0}, .rate_factor = 0.25};
+  Trainer trainer(model, data.frames, data.train, data.validation, options);
+  trainer.run();
+  const auto& records = trainer.records();
+  REQUIRE(records.size() == 8);
+  for (std::size_t k = 0; k < 8; ++k) {
+    const bool second = k >= 4;
+    CHECK((records[k].train.charges == 0.0) == second);
+    CHECK(records[k].learning_rate_factor <= (second ? 0.25 : 1.0));
+  }
+  // The best is one of the second stage, whose losses are larger by their weights.
+  const TrainingState state = trainer.state();
+  double best = records[4].validation.total();
+  for (std::size_t k = 5; k < 8; ++k) best = std::min(best, records[k].validation.total());
+  CHECK(state.best_loss == best);
+}
+
+TEST_CASE("training ends when the validation loss falls no longer") {
+  const Data data;
+  Model model = make_model(1);
+  TrainerOptions options = make_options();
+  options.epochs = 50;
+  options.optimizer.learning_rate = 1e-300;  // nothing moves, not even by rounding:
+  options.average_decay = 0.0;
+  options.early_stopping = 3;
+  Trainer trainer(model, data.frames, data.train, data.validation, options);
+  CHECK(trainer.run() == TrainingOutcome::settled);
+  CHECK(trainer.records().size() == 4);
+  // With a second stage it goes there first.
+  options.second_stage.from_epoch = 40;
+  Trainer staged(model, data.frames, data.train, data.validation, options);
+  CHECK(staged.run() == TrainingOutcome::settled);
+  REQUIRE(staged.records().size() == 8);
+  CHECK(staged.records()[3].epoch == 4);
+  CHECK(staged.records()[4].epoch == 40);
+}
+
+TEST_CASE("weights of frames and of configuration types multiply those of the loss") {
+  Data data;
+  Frame& f = data.frames[0];
+  f.config_type = "bulk";
+  f.info["config_weight"] = "2";
+  f.info["config_energy_weight"] = "0.5";
+  f.info["config_forces_weight"] = "0";
+  const LossTerms w = frame_weights(f, 0, {{"bulk", 3.0}, {"slab", 7.0}});
+  CHECK(w.energy == 3.0);
+  CHECK(w.forces == 0.0);
+  CHECK(w.charges == 6.0);
+  for (const char* bad : {"", "much", "-1", "nan", "inf", "1x"}) {
+    CAPTURE(bad);
+    f.info["config_charges_weight"] = bad;
+    CHECK_THROWS_WITH(frame_weights(f, 17, {}),
+                      ContainsSubstring("frame 17") && ContainsSubstring("config_charges_weight"));
+  }
+  f.info.erase("config_charges_weight");
+
+  // A frame of weight zero does not count.
+  Model with = make_model(1), without = make_model(1);
+  TrainerOptions options = make_options();
+  options.epochs = 1;
+  options.batch_size = 10;
+  options.config_type_weights = {{"bulk", 0.0}};
+  Trainer(with, data.frames, data.train, data.validation, options).run();
+  data.frames[0].labels = {};
+  Trainer(without, data.frames, data.train, data.validation, options).run();
+  CHECK(numbers(with.parameters()) == numbers(without.parameters()));
+}
+
 TEST_CASE("a state of other options or data is refused") {
   const Data data;
   Model model = make_model(1);
   Trainer trainer(model, data.frames, data.train, data.validation, make_options());
   const TrainingState state = trainer.state();
   TrainerOptions other = make_options();
-  other.adam.learning_rate = 0.03;
+  other.optimizer.learning_rate = 0.03;
   Trainer rate(model, data.frames, data.train, data.validation, other);
   CHECK_THROWS_AS(rate.restore(state), InputError);
   auto list = data.train;

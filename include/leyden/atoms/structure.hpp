@@ -65,11 +65,12 @@ struct Structure {
 
 /// Reference values; what is absent is not trained on.
 struct Labels {
-  std::optional<double> energy;                        ///< eV
-  std::optional<std::vector<Vector3<double>>> forces;  ///< eV/Å
-  std::optional<Matrix3<double>> stress;               ///< eV/Å³, positive tensile
-  std::optional<std::vector<double>> charges;          ///< e
-  std::optional<Vector3<double>> dipole;               ///< e Å
+  std::optional<double> energy;                                ///< eV
+  std::optional<std::vector<Vector3<double>>> forces;          ///< eV/Å
+  std::optional<Matrix3<double>> stress;                       ///< eV/Å³, positive tensile
+  std::optional<std::vector<double>> charges;                  ///< e
+  std::optional<std::vector<Vector3<double>>> atomic_dipoles;  ///< e Å, beside the charges
+  std::optional<Vector3<double>> dipole;                       ///< e Å
   std::array<bool, 3> dipole_mask{true, true,
                                   true};  ///< components of the dipole that mean something
   std::optional<double> fermi_level;      ///< eV

@@ -13,7 +13,7 @@ namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 
-inline constexpr int checkpoint_format = 1;
+inline constexpr int checkpoint_format = 2;
 
 inline void require_finite(const std::string& path, const char* what,
                            const std::vector<double>& values) {
@@ -30,19 +30,28 @@ inline double number_or_infinity(const nlohmann::json& j) {
   return j.is_null() ? std::numeric_limits<double>::infinity() : j.get<double>();
 }
 
+// By name, so that terms may be added.
 inline nlohmann::json to_json(const LossTerms& t) {
-  return {t.energy, t.forces, t.stress, t.charges, t.dipole};
+  nlohmann::json j = nlohmann::json::object();
+  for (std::size_t k = 0; k < LossTerms::names.size(); ++k)
+    j[LossTerms::names[k]] = t.*LossTerms::members[k];
+  return j;
 }
 inline LossTerms loss_terms(const nlohmann::json& j) {
-  return {j.at(0), j.at(1), j.at(2), j.at(3), j.at(4)};
+  LossTerms t;
+  for (std::size_t k = 0; k < LossTerms::names.size(); ++k)
+    t.*LossTerms::members[k] = j.at(LossTerms::names[k]).get<double>();
+  return t;
 }
 
 inline nlohmann::json to_json(const TrainingState& s) {
   nlohmann::json records = nlohmann::json::array();
   for (const EpochRecord& r : s.records) {
     nlohmann::json errors = nlohmann::json::array();
-    for (const ErrorSum* e : r.errors.sums())
-      errors.push_back({e->squares, e->absolutes, e->count});
+    for (const auto m : PredictionErrors::members) {
+      const ErrorSum& e = r.errors.*m;
+      errors.push_back({e.squares, e.absolutes, e.count});
+    }
     records.push_back({{"epoch", r.epoch},
                        {"train", to_json(r.train)},
                        {"validation", to_json(r.validation)},
@@ -54,11 +63,13 @@ inline nlohmann::json to_json(const TrainingState& s) {
           {"batch", s.batch},
           {"partial", to_json(s.partial)},
           {"parameters", s.parameters},
-          {"adam",
-           {{"steps", s.adam.steps},
-            {"first", s.adam.first},
-            {"second", s.adam.second},
-            {"largest", s.adam.largest}}},
+          {"optimizer",
+           {{"steps", s.optimizer.steps},
+            {"first", s.optimizer.first},
+            {"second", s.optimizer.second},
+            {"largest", s.optimizer.largest},
+            {"weight_sum", s.optimizer.weight_sum},
+            {"history", s.optimizer.history}}},
           {"average", s.average},
           {"average_steps", s.average_steps},
           {"schedule",
@@ -66,6 +77,7 @@ inline nlohmann::json to_json(const TrainingState& s) {
             {"best", number_or_null(s.schedule.best)},
             {"waited", s.schedule.waited}}},
           {"best_loss", number_or_null(s.best_loss)},
+          {"since_best", s.since_best},
           {"best_parameters", s.best_parameters},
           {"records", records}};
 }
@@ -77,11 +89,13 @@ inline TrainingState training_state(const nlohmann::json& j) {
   j.at("batch").get_to(s.batch);
   s.partial = loss_terms(j.at("partial"));
   j.at("parameters").get_to(s.parameters);
-  const auto& adam = j.at("adam");
-  adam.at("steps").get_to(s.adam.steps);
-  adam.at("first").get_to(s.adam.first);
-  adam.at("second").get_to(s.adam.second);
-  adam.at("largest").get_to(s.adam.largest);
+  const auto& optimizer = j.at("optimizer");
+  optimizer.at("steps").get_to(s.optimizer.steps);
+  optimizer.at("first").get_to(s.optimizer.first);
+  optimizer.at("second").get_to(s.optimizer.second);
+  optimizer.at("largest").get_to(s.optimizer.largest);
+  optimizer.at("weight_sum").get_to(s.optimizer.weight_sum);
+  optimizer.at("history").get_to(s.optimizer.history);
   j.at("average").get_to(s.average);
   j.at("average_steps").get_to(s.average_steps);
   const auto& schedule = j.at("schedule");
@@ -89,6 +103,7 @@ inline TrainingState training_state(const nlohmann::json& j) {
   s.schedule.best = number_or_infinity(schedule.at("best"));
   schedule.at("waited").get_to(s.schedule.waited);
   s.best_loss = number_or_infinity(j.at("best_loss"));
+  j.at("since_best").get_to(s.since_best);
   j.at("best_parameters").get_to(s.best_parameters);
   for (const auto& entry : j.at("records")) {
     EpochRecord r;
@@ -96,11 +111,9 @@ inline TrainingState training_state(const nlohmann::json& j) {
     r.train = loss_terms(entry.at("train"));
     r.validation = loss_terms(entry.at("validation"));
     entry.at("rate").get_to(r.learning_rate_factor);
-    ErrorSum* const sums[]{&r.errors.energy, &r.errors.forces, &r.errors.stress, &r.errors.charges,
-                           &r.errors.dipole};
-    for (std::size_t k = 0; k < 5; ++k) {
+    for (std::size_t k = 0; k < PredictionErrors::members.size(); ++k) {
       const auto& e = entry.at("errors").at(k);
-      *sums[k] = {e.at(0), e.at(1), e.at(2)};
+      r.errors.*PredictionErrors::members[k] = {e.at(0), e.at(1), e.at(2)};
     }
     s.records.push_back(r);
   }

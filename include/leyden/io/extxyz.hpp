@@ -28,6 +28,7 @@ struct ExtxyzKeys {
   std::string virials;           ///< REF_virials, virials, virial; stress = −virial/V
   std::string charges;           ///< column: REF_charges, REF_mulliken, REF_hirshfeld, charges,
                                  ///< mulliken, hirshfeld, ref_charges, initial_charges
+  std::string atomic_dipoles;    ///< column of 3: REF_atomic_dipoles, atomic_dipoles
   std::string total_charge;      ///< total_charge, charge, REF_total_charge; absent: 0
   std::string dipole;            ///< REF_dipole, dipole, ref_dipole
   std::string dipole_mask;       ///< config_dipole_weight: 1 or 3 numbers, 0: not a label

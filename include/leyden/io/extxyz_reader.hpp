@@ -20,7 +20,7 @@ struct Meaning {
   std::array<std::string_view, 8> usual;
 };
 
-inline constexpr std::array<Meaning, 12> meanings{{
+inline constexpr std::array<Meaning, 13> meanings{{
     {"energy",
      &ExtxyzKeys::energy,
      false,
@@ -33,6 +33,7 @@ inline constexpr std::array<Meaning, 12> meanings{{
      true,
      {"REF_charges", "REF_mulliken", "REF_hirshfeld", "charges", "mulliken", "hirshfeld",
       "ref_charges", "initial_charges"}},
+    {"atomic_dipoles", &ExtxyzKeys::atomic_dipoles, true, {"REF_atomic_dipoles", "atomic_dipoles"}},
     {"total_charge",
      &ExtxyzKeys::total_charge,
      false,
@@ -346,6 +347,9 @@ inline void Reader::read_atoms(const FrameText& f, Frame& frame) const {
     } else if (p.name == chosen("charges")) {
       expect(p, "RI", 1);
       c.scalars = &frame.labels.charges.emplace(n);
+    } else if (p.name == chosen("atomic_dipoles")) {
+      expect(p, "RI", 3);
+      c.vectors = &frame.labels.atomic_dipoles.emplace(n);
     }
     for (std::size_t k = 0; k < p.columns; ++k, ++c.component) columns.push_back(c);
   }

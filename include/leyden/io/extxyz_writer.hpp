@@ -61,6 +61,7 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
   check(s.atomic_numbers.size(), "atomic numbers");
   if (l.forces) check(l.forces->size(), "forces");
   if (l.charges) check(l.charges->size(), "charges");
+  if (l.atomic_dipoles) check(l.atomic_dipoles->size(), "atomic dipoles");
   const auto is_name = [](std::string_view key) {
     return std::none_of(key.begin(), key.end(), [](char c) {
       return is_space(c) || std::string_view("\"'=:").find(c) != std::string_view::npos;
@@ -89,6 +90,7 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
   out += "species:S:1:pos:R:3";
   if (l.forces) out += ":" + options.prefix + "forces:R:3";
   if (l.charges) out += ":" + options.prefix + "charges:R:1";
+  if (l.atomic_dipoles) out += ":" + options.prefix + "atomic_dipoles:R:3";
   const auto number = [&](const std::string& name, const std::optional<double>& value) {
     if (!value) return;
     key(name);
@@ -147,6 +149,10 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
     if (l.charges) {
       out += ' ';
       put(out, (*l.charges)[i]);
+    }
+    if (l.atomic_dipoles) {
+      out += ' ';
+      put_all(out, (*l.atomic_dipoles)[i].data);
     }
     out += '\n';
   }

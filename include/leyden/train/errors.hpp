@@ -3,10 +3,14 @@
 
 #include <leyden/potential.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,26 +36,29 @@ struct ErrorSum {
   double mae() const { return count > 0.0 ? absolutes / count : 0.0; }
 };
 
-/// Errors of predictions, by quantity, in the units of tables: energy meV/atom, force components
-/// meV/Å, stress components meV/Å³, charges me, dipole components me Å.
+/// Errors of predictions, by quantity, in the units of tables.
 struct PredictionErrors {
-  ErrorSum energy, forces, stress, charges, dipole;
+  ErrorSum energy, forces, stress, charges, dipole, atomic_dipoles, total_charge, fermi_level;
 
-  static constexpr std::array<const char*, 5> names{
-      "energy (meV/atom)", "forces (meV/Å)", "stress (meV/Å³)", "charges (me)", "dipole (me Å)"};
-  std::array<const ErrorSum*, 5> sums() const {
-    return {&energy, &forces, &stress, &charges, &dipole};
-  }
+  static constexpr std::array<const char*, 8> names{
+      "energy (meV/atom)", "forces (meV/Å)",        "stress (meV/Å³)",   "charges (me)",
+      "dipole (me Å)",     "atomic dipoles (me Å)", "total charge (me)", "Fermi level (meV)"};
+  /// For files: no blanks, ASCII.
+  static constexpr std::array<const char*, 8> keys{
+      "energy_meV_per_atom", "forces_meV_per_A",    "stress_meV_per_A3", "charges_me",
+      "dipole_me_A",         "atomic_dipoles_me_A", "total_charge_me",   "fermi_level_meV"};
+  static constexpr std::array<ErrorSum PredictionErrors::*, 8> members{
+      &PredictionErrors::energy,       &PredictionErrors::forces,
+      &PredictionErrors::stress,       &PredictionErrors::charges,
+      &PredictionErrors::dipole,       &PredictionErrors::atomic_dipoles,
+      &PredictionErrors::total_charge, &PredictionErrors::fermi_level};
 
   PredictionErrors& operator+=(const PredictionErrors& o) {
-    energy += o.energy;
-    forces += o.forces;
-    stress += o.stress;
-    charges += o.charges;
-    dipole += o.dipole;
+    for (const auto m : members) this->*m += o.*m;
     return *this;
   }
-  /// What the structure has no label for, or the model no prediction, does not count.
+  /// What the structure has no label for, or the model no prediction, does not count. The total
+  /// charge counts when it is missed by more than rounding.
   void add(const Structure& structure, const Labels& labels, const Prediction& prediction) {
     const std::size_t n = structure.size();
     if (labels.energy)
@@ -63,7 +70,12 @@ struct PredictionErrors {
     if (labels.stress && structure.cell.all_periodic())
       for (std::size_t k = 0; k < 9; ++k)
         stress.add(1e3 * (prediction.stress.data[k] - labels.stress->data[k]));
+    if (labels.fermi_level && prediction.fermi_level)
+      fermi_level.add(1e3 * (*prediction.fermi_level - *labels.fermi_level));
     if (prediction.charges.size() != n) return;
+    double missed = -structure.total_charge;
+    for (double q : prediction.charges) missed += q;
+    if (std::abs(missed) > 1e-4) total_charge.add(1e3 * missed);
     if (labels.charges)
       for (std::size_t i = 0; i < n; ++i)
         charges.add(1e3 * (prediction.charges[i] - (*labels.charges)[i]));
@@ -71,8 +83,35 @@ struct PredictionErrors {
       for (int a = 0; a < 3; ++a)
         if (labels.dipole_mask[static_cast<std::size_t>(a)])
           dipole.add(1e3 * (prediction.dipole[a] - (*labels.dipole)[a]));
+    const std::size_t size = prediction.multipoles.size() / n;
+    if (labels.atomic_dipoles && size >= 4)
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t m = 0; m < 3; ++m)
+          atomic_dipoles.add(1e3 * (prediction.multipoles[i * size + 1 + m] -
+                                    (*labels.atomic_dipoles)[i][static_cast<int>(m + 1) % 3]));
   }
 };
+
+using NamedErrors = std::vector<std::pair<std::string, PredictionErrors>>;
+
+/// Errors of predictions of the frames `indices`, in their order: of all, then of each
+/// `config_type`, if there are several, in alphabetical order.
+inline NamedErrors errors_by_config_type(std::span<const Frame> frames,
+                                         std::span<const std::size_t> indices,
+                                         std::span<const Prediction> predictions) {
+  PredictionErrors all;
+  std::map<std::string, PredictionErrors> by_type;
+  for (std::size_t k = 0; k < indices.size(); ++k) {
+    const Frame& frame = frames[indices[k]];
+    PredictionErrors one;
+    one.add(frame.structure, frame.labels, predictions[k]);
+    all += one;
+    by_type[frame.config_type.empty() ? "(no config_type)" : frame.config_type] += one;
+  }
+  NamedErrors rows{{"all", all}};
+  if (by_type.size() > 1) rows.insert(rows.end(), by_type.begin(), by_type.end());
+  return rows;
+}
 
 /// A number of a table: fixed digits, or a dash when there were no values.
 inline std::string format_error(const ErrorSum& sum, bool absolute = false, int digits = 1) {
@@ -82,13 +121,24 @@ inline std::string format_error(const ErrorSum& sum, bool absolute = false, int 
   return text;
 }
 
+namespace detail {
+
+/// Which quantities any row has.
+inline std::array<bool, 8> used_quantities(const NamedErrors& rows) {
+  std::array<bool, 8> used{};
+  for (std::size_t k = 0; k < used.size(); ++k)
+    for (const auto& row : rows)
+      used[k] = used[k] || (row.second.*PredictionErrors::members[k]).count > 0.0;
+  return used;
+}
+
+}  // namespace detail
+
 /// Rows of named errors, RMSE and MAE of every quantity that any row has.
-inline std::string errors_to_markdown(
-    const std::vector<std::pair<std::string, PredictionErrors>>& rows) {
-  std::string head = "| model |", rule = "| --- |";
-  std::array<bool, 5> used{};
+inline std::string errors_to_markdown(const NamedErrors& rows, const std::string& what = "model") {
+  std::string head = "| " + what + " |", rule = "| --- |";
+  const auto used = detail::used_quantities(rows);
   for (std::size_t k = 0; k < used.size(); ++k) {
-    for (const auto& row : rows) used[k] = used[k] || row.second.sums()[k]->count > 0.0;
     if (!used[k]) continue;
     head += std::string(" RMSE ") + PredictionErrors::names[k] + " | MAE |";
     rule += " ---: | ---: |";
@@ -97,27 +147,59 @@ inline std::string errors_to_markdown(
   for (const auto& [name, errors] : rows) {
     text += "| " + name + " |";
     for (std::size_t k = 0; k < used.size(); ++k)
-      if (used[k])
-        text += " " + format_error(*errors.sums()[k]) + " | " +
-                format_error(*errors.sums()[k], true) + " |";
+      if (used[k]) {
+        const ErrorSum& sum = errors.*PredictionErrors::members[k];
+        text += " " + format_error(sum) + " | " + format_error(sum, true) + " |";
+      }
     text += "\n";
   }
   return text;
 }
 
+/// The same for a terminal: columns of one width, RMSE/MAE.
+inline std::string errors_to_text(const NamedErrors& rows) {
+  std::size_t width = 0;
+  for (const auto& row : rows) width = std::max(width, row.first.size());
+  const auto used = detail::used_quantities(rows);
+  // Characters, not bytes: names of units are not ASCII.
+  const auto length = [](std::string_view s) {
+    return static_cast<std::size_t>(
+        std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  };
+  const auto pad = [&](std::string& line, std::string_view cell, std::size_t to) {
+    line.append(to > length(cell) ? to - length(cell) : 0, ' ');
+    line += cell;
+  };
+  std::string text(width, ' ');
+  for (std::size_t k = 0; k < used.size(); ++k)
+    if (used[k]) pad(text, PredictionErrors::names[k], 24);
+  text += "   (RMSE / MAE)\n";
+  for (const auto& [name, errors] : rows) {
+    std::string line = name + std::string(width - name.size(), ' ');
+    for (std::size_t k = 0; k < used.size(); ++k) {
+      if (!used[k]) continue;
+      const ErrorSum& sum = errors.*PredictionErrors::members[k];
+      pad(line, format_error(sum) + " / " + format_error(sum, true), 24);
+    }
+    text += line + "\n";
+  }
+  return text;
+}
+
 /// The same as comma-separated values; empty where a model does not predict.
-inline std::string errors_to_csv(
-    const std::vector<std::pair<std::string, PredictionErrors>>& rows) {
-  std::string text =
-      "model,energy_rmse_meV_per_atom,energy_mae,forces_rmse_meV_per_A,forces_mae,"
-      "stress_rmse_meV_per_A3,stress_mae,charges_rmse_me,charges_mae,dipole_rmse_me_A,dipole_mae\n";
+inline std::string errors_to_csv(const NamedErrors& rows, const std::string& what = "model") {
+  std::string text = what;
+  for (const char* key : PredictionErrors::keys)
+    text += std::string(",") + key + "_rmse," + key + "_mae";
+  text += "\n";
   for (const auto& [name, errors] : rows) {
     // Quoted: names may have commas.
     text += '"' + name + '"';
-    for (const ErrorSum* sum : errors.sums()) {
-      const bool none = sum->count == 0.0;
-      text += "," + (none ? std::string() : format_error(*sum, false, 4)) + "," +
-              (none ? std::string() : format_error(*sum, true, 4));
+    for (const auto m : PredictionErrors::members) {
+      const ErrorSum& sum = errors.*m;
+      const bool none = sum.count == 0.0;
+      text += "," + (none ? std::string() : format_error(sum, false, 4)) + "," +
+              (none ? std::string() : format_error(sum, true, 4));
     }
     text += "\n";
   }

@@ -17,7 +17,9 @@
 namespace leyden::inline LEYDEN_ABI {
 
 struct LinearFitOptions {
-  LossWeights weights{};  ///< of energies, forces and stresses; charges and dipoles are not fitted
+  LossWeights weights{
+      .energy = 1.0,
+      .forces = 1.0};  ///< of energies, forces and stresses; charges and dipoles are not fitted
   /// How much a parameter's share in the predictions costs, see fit_linear(); a number without
   /// unit. Zero: least squares alone, with the smallest shares where the data leave them open.
   double ridge = 1e-8;

@@ -3,36 +3,55 @@
 
 #include <leyden/potential.hpp>
 
+#include <array>
+#include <cmath>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// Weights of the terms of structure_loss(), in the inverse units of each term.
-struct LossWeights {
-  double energy = 1.0;   ///< atom²/eV²
-  double forces = 1.0;   ///< Å²/eV²
-  double stress = 0.0;   ///< Å⁶/eV²
-  double charges = 0.0;  ///< 1/e²
-  double dipole = 0.0;   ///< atom²/(e Å)²
-};
-
-/// A loss by terms, weights included.
+/// One number for each term of structure_loss(): values, weights, or thresholds.
 struct LossTerms {
-  double energy = 0.0, forces = 0.0, stress = 0.0, charges = 0.0, dipole = 0.0;
+  double energy = 0.0;          ///< of (E − E*)/N, eV/atom
+  double forces = 0.0;          ///< of each component, eV/Å
+  double stress = 0.0;          ///< of each component, eV/Å³
+  double charges = 0.0;         ///< of each atom, e
+  double dipole = 0.0;          ///< of each unmasked component of (μ − μ*)/N, e Å/atom
+  double atomic_dipoles = 0.0;  ///< of each component, e Å
+  double total_charge = 0.0;    ///< of (Σ q_i − Q)/N, e/atom: of models that do not conserve it
+  double fermi_level = 0.0;     ///< of μ − μ*, V
 
-  double total() const { return energy + forces + stress + charges + dipole; }
+  static constexpr std::array<const char*, 8> names{"energy",       "forces",     "stress",
+                                                    "charges",      "dipole",     "atomic_dipoles",
+                                                    "total_charge", "fermi_level"};
+  static constexpr std::array<double LossTerms::*, 8> members{
+      &LossTerms::energy,       &LossTerms::forces,     &LossTerms::stress,
+      &LossTerms::charges,      &LossTerms::dipole,     &LossTerms::atomic_dipoles,
+      &LossTerms::total_charge, &LossTerms::fermi_level};
+
+  double total() const {
+    double sum = 0.0;
+    for (const auto m : members) sum += this->*m;
+    return sum;
+  }
   LossTerms& operator+=(const LossTerms& o) {
-    energy += o.energy;
-    forces += o.forces;
-    stress += o.stress;
-    charges += o.charges;
-    dipole += o.dipole;
+    for (const auto m : members) this->*m += o.*m;
+    return *this;
+  }
+  /// Term by term.
+  LossTerms& operator*=(const LossTerms& o) {
+    for (const auto m : members) this->*m *= o.*m;
     return *this;
   }
   LossTerms scaled(double f) const {
-    return {f * energy, f * forces, f * stress, f * charges, f * dipole};
+    LossTerms out = *this;
+    for (const auto m : members) out.*m *= f;
+    return out;
   }
+  friend bool operator==(const LossTerms&, const LossTerms&) = default;
 };
+
+/// Weights of the terms, in the inverse squares of their units.
+using LossWeights = LossTerms;
 
 /// What evaluate() must be asked for so that the loss of these labels can be taken.
 inline Properties required_properties(const Labels& labels, const LossWeights& weights) {
@@ -40,18 +59,37 @@ inline Properties required_properties(const Labels& labels, const LossWeights& w
           weights.stress > 0.0 && labels.stress.has_value()};
 }
 
+namespace detail {
+
+/// d², or beyond a positive `threshold` 2δ|d| − δ² (P. J. Huber, Ann. Math. Stat. 35, 73 (1964),
+/// times two, so that both have the curvature of a square), and its slope.
+inline double penalty(double d, double threshold, double& slope) {
+  if (!(threshold > 0.0) || std::abs(d) <= threshold) {
+    slope = 2.0 * d;
+    return d * d;
+  }
+  slope = std::copysign(2.0 * threshold, d);
+  return threshold * (2.0 * std::abs(d) - threshold);
+}
+
+}  // namespace detail
+
 /// The loss of one structure of N atoms,
 ///
-///   w_E ((E − E*)/N)² + w_F Σ|F − F*|²/(3N) + w_σ |σ − σ*|²/9 + w_q Σ(q − q*)²/N
-///     + w_μ |m∘(μ − μ*)|²/N²          (m: the dipole's mask)
+///   w_E f((E − E*)/N) + w_F Σ f(F − F*)/(3N) + w_σ Σ f(σ − σ*)/9 + w_q Σ f(q − q*)/N
+///     + w_μ Σ_a m_a f((μ − μ*)_a/N) + w_d Σ f(d − d*)/(3N) + w_Q f((Σ q − Q)/N) + w_μF f(μ_F −
+///     μ_F*)
 ///
-/// A term without a label, without a weight, or without a prediction (charges of models that have
-/// none, stress of what is not periodic in all directions) is zero.
+/// with sums over atoms and components, m the dipole's mask, and f(x) = x², or Huber's function for
+/// terms with a threshold. A term without a label, without a weight, or without a prediction
+/// (charges of models that have none, stress of what is not periodic in all directions) is zero.
+/// @param huber       thresholds, in the units of the terms; zero: none.
 /// @param factor      multiplies the cotangents, e.g. 1/batch size.
 /// @param cotangents  if given, is set to factor · dL/d(prediction); its memory is reused.
 inline LossTerms structure_loss(const Structure& structure, const Labels& labels,
                                 const Prediction& prediction, const LossWeights& weights,
-                                double factor = 1.0, LossCotangents* cotangents = nullptr) {
+                                double factor = 1.0, LossCotangents* cotangents = nullptr,
+                                const LossTerms& huber = {}) {
   LossTerms loss;
   const std::size_t n = structure.size();
   const double atoms = static_cast<double>(n);
@@ -60,45 +98,75 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     cotangents->forces.clear();
     cotangents->stress = {};
     cotangents->charges.clear();
+    cotangents->multipoles.clear();
     cotangents->dipole = {};
+    cotangents->fermi_level = 0.0;
   }
+  // Adds a difference to its term; returns what it adds to the cotangent.
+  const auto add = [&](double LossTerms::*term, double weight, double difference) {
+    double slope = 0.0;
+    loss.*term += weight * detail::penalty(difference, huber.*term, slope);
+    return factor * weight * slope;
+  };
+
   if (labels.energy && weights.energy > 0.0) {
-    const double d = (prediction.energy - *labels.energy) / atoms;
-    loss.energy = weights.energy * d * d;
-    if (cotangents) cotangents->energy = factor * 2.0 * weights.energy * d / atoms;
+    const double bar =
+        add(&LossTerms::energy, weights.energy, (prediction.energy - *labels.energy) / atoms);
+    if (cotangents) cotangents->energy = bar / atoms;
   }
-  if (labels.forces && weights.forces > 0.0 && prediction.forces.size() == n) {
-    const double w = weights.forces / (3.0 * atoms);
+  if (labels.forces && weights.forces > 0.0 && prediction.forces.size() == n)
     for (std::size_t i = 0; i < n; ++i) {
-      const auto d = prediction.forces[i] - (*labels.forces)[i];
-      loss.forces += w * dot(d, d);
-      if (cotangents) cotangents->forces.push_back(factor * 2.0 * w * d);
+      Vector3<double> bar;
+      for (int a = 0; a < 3; ++a)
+        bar[a] = add(&LossTerms::forces, weights.forces / (3.0 * atoms),
+                     prediction.forces[i][a] - (*labels.forces)[i][a]);
+      if (cotangents) cotangents->forces.push_back(bar);
     }
-  }
-  if (labels.stress && weights.stress > 0.0 && structure.cell.all_periodic()) {
-    const double w = weights.stress / 9.0;
+  if (labels.stress && weights.stress > 0.0 && structure.cell.all_periodic())
     for (std::size_t k = 0; k < 9; ++k) {
-      const double d = prediction.stress.data[k] - labels.stress->data[k];
-      loss.stress += w * d * d;
-      if (cotangents) cotangents->stress.data[k] = factor * 2.0 * w * d;
+      const double bar = add(&LossTerms::stress, weights.stress / 9.0,
+                             prediction.stress.data[k] - labels.stress->data[k]);
+      if (cotangents) cotangents->stress.data[k] = bar;
     }
+  if (labels.fermi_level && weights.fermi_level > 0.0 && prediction.fermi_level) {
+    const double bar = add(&LossTerms::fermi_level, weights.fermi_level,
+                           *prediction.fermi_level - *labels.fermi_level);
+    if (cotangents) cotangents->fermi_level = bar;
   }
-  if (labels.charges && weights.charges > 0.0 && prediction.charges.size() == n) {
-    const double w = weights.charges / atoms;
+  if (prediction.charges.size() != n) return loss;
+
+  const bool charges = labels.charges && weights.charges > 0.0;
+  double total_bar = 0.0;
+  if (weights.total_charge > 0.0) {
+    double total = -structure.total_charge;
+    for (double q : prediction.charges) total += q;
+    total_bar = add(&LossTerms::total_charge, weights.total_charge, total / atoms) / atoms;
+  }
+  if (charges || weights.total_charge > 0.0)
     for (std::size_t i = 0; i < n; ++i) {
-      const double d = prediction.charges[i] - (*labels.charges)[i];
-      loss.charges += w * d * d;
-      if (cotangents) cotangents->charges.push_back(factor * 2.0 * w * d);
+      const double bar = charges ? add(&LossTerms::charges, weights.charges / atoms,
+                                       prediction.charges[i] - (*labels.charges)[i])
+                                 : 0.0;
+      if (cotangents) cotangents->charges.push_back(bar + total_bar);
     }
-  }
-  if (labels.dipole && weights.dipole > 0.0 && prediction.charges.size() == n) {
-    const double w = weights.dipole / (atoms * atoms);
+  if (labels.dipole && weights.dipole > 0.0)
     for (int a = 0; a < 3; ++a) {
       if (!labels.dipole_mask[static_cast<std::size_t>(a)]) continue;
-      const double d = prediction.dipole[a] - (*labels.dipole)[a];
-      loss.dipole += w * d * d;
-      if (cotangents) cotangents->dipole[a] = factor * 2.0 * w * d;
+      const double bar = add(&LossTerms::dipole, weights.dipole,
+                             (prediction.dipole[a] - (*labels.dipole)[a]) / atoms);
+      if (cotangents) cotangents->dipole[a] = bar / atoms;
     }
+  const std::size_t size = prediction.multipoles.size() / n;
+  if (labels.atomic_dipoles && weights.atomic_dipoles > 0.0 && size >= 4) {
+    if (cotangents) cotangents->multipoles.assign(n * size, 0.0);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t m = 0; m < 3; ++m) {
+        const std::size_t at = i * size + 1 + m;  // (y, z, x)
+        const double bar = add(
+            &LossTerms::atomic_dipoles, weights.atomic_dipoles / (3.0 * atoms),
+            prediction.multipoles[at] - (*labels.atomic_dipoles)[i][static_cast<int>(m + 1) % 3]);
+        if (cotangents) cotangents->multipoles[at] = bar;
+      }
   }
   return loss;
 }

@@ -6,21 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
-
-/// The norm of all trained entries; entries of untrained slices are set to zero.
-inline double mask_untrained(const ParameterLayout& layout, std::span<double> gradient) {
-  double squares = 0.0;
-  for (const auto& p : layout.entries())
-    for (double& g : p.slice.of(gradient)) {
-      if (!p.trained) g = 0.0;
-      squares += g * g;
-    }
-  return std::sqrt(squares);
-}
 
 /// Scales a gradient of the given norm down to `maximum`; zero or less: no limit.
 inline void clip_gradient(std::span<double> gradient, double norm, double maximum) {
@@ -28,75 +20,234 @@ inline void clip_gradient(std::span<double> gradient, double norm, double maximu
   for (double& g : gradient) g *= maximum / norm;
 }
 
-struct AdamOptions {
-  double learning_rate = 0.01;
+/// Slices whose names begin with `prefix`, and what is different for them. Of several groups that
+/// fit a slice, the last counts.
+struct ParameterGroup {
+  std::string prefix;
+  double rate_factor = 1.0;              ///< of the learning rate; zero: not trained
+  std::optional<double> weight_decay{};  ///< in place of the common one, also where none is usual
+  friend bool operator==(const ParameterGroup&, const ParameterGroup&) = default;
+};
+
+struct OptimizerOptions {
+  enum class Kind {
+    adam,                ///< AdamW, or AMSGrad with `amsgrad`
+    schedule_free_adam,  ///< needs no schedule but warm-up; its average is what is validated
+    lbfgs,               ///< all structures at once, with a line search: for small problems
+  };
+  Kind kind = Kind::adam;
+  double learning_rate = 0.01;  ///< lbfgs: the largest step along a direction is 1, whatever this
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.0;  ///< decoupled, on slices whose `decays` is set
-  bool amsgrad = false;       ///< the second moment never falls
+  double weight_decay = 0.0;  ///< decoupled, on slices whose `decays` is set; not for lbfgs
+  bool amsgrad = false;       ///< adam: the second moment never falls
+  int history = 20;           ///< lbfgs: pairs of steps that are remembered
+  std::vector<ParameterGroup> groups{};
 };
 
-/// All that an Adam remembers, for files.
-struct AdamState {
+/// All that an optimiser remembers, for files.
+struct OptimizerState {
   std::int64_t steps = 0;
-  std::vector<double> first, second;  // (parameters)
-  std::vector<double> largest;        // (parameters) with amsgrad, else empty
+  std::vector<double> first, second;  // (parameters) moments; schedule-free: first is z
+  std::vector<double> largest;        // (parameters) of amsgrad; schedule-free: the average x
+  double weight_sum = 0.0;            // schedule-free: Σ rate²
+  /// lbfgs: Δparameters and Δgradient of past steps in turn, oldest first.
+  std::vector<std::vector<double>> history;
 };
 
-/// Adam (Kingma, Ba, ICLR 2015) with decoupled weight decay (Loshchilov, Hutter, ICLR 2019) and
-/// AMSGrad (Reddi, Kale, Kumar, ICLR 2018; as in PyTorch, the largest second moment is taken before
-/// the correction of its bias). Slices that are not trained stay as they are.
-class Adam {
+namespace detail {
+
+/// Learning-rate factor and weight decay of every slice of a layout, in its order.
+struct SliceRates {
+  std::vector<double> factor, decay;
+
+  /// @throws InputError for a group that no slice belongs to.
+  SliceRates(const ParameterLayout& layout, const OptimizerOptions& options) {
+    std::vector<bool> used(options.groups.size());
+    for (const auto& p : layout.entries()) {
+      factor.push_back(p.trained ? 1.0 : 0.0);
+      decay.push_back(p.decays ? options.weight_decay : 0.0);
+      for (std::size_t g = 0; g < options.groups.size(); ++g) {
+        const ParameterGroup& group = options.groups[g];
+        if (p.name.compare(0, group.prefix.size(), group.prefix) != 0) continue;
+        used[g] = true;
+        if (p.trained) factor.back() = group.rate_factor;
+        if (group.weight_decay) decay.back() = *group.weight_decay;
+      }
+    }
+    for (std::size_t g = 0; g < used.size(); ++g)
+      if (!used[g]) {
+        std::string names;
+        for (const auto& p : layout.entries()) names += (names.empty() ? "" : ", ") + p.name;
+        throw InputError("optimizer: no parameter begins with '" + options.groups[g].prefix +
+                         "'; there are: " + names);
+      }
+  }
+};
+
+}  // namespace detail
+
+/// The update of parameters from gradients.
+///
+/// - Adam (Kingma, Ba, ICLR 2015) with decoupled weight decay (Loshchilov, Hutter, ICLR 2019) and
+///   AMSGrad (Reddi, Kale, Kumar, ICLR 2018; as in PyTorch, the largest second moment is taken
+///   before the correction of its bias).
+/// - Schedule-free AdamW (Defazio et al., NeurIPS 2024, algorithm 1): gradients are taken at
+///   y = (1 − β1) z + β1 x, z makes the steps, and x, their average with weights rate², is the
+///   result.
+/// - L-BFGS (Nocedal, Wright, Numerical Optimization, 2nd ed., algorithm 7.4): direction() and
+///   remember(), between which the trainer searches along the line.
+///
+/// Slices that are not trained stay as they are.
+class Optimizer {
  public:
-  Adam(const ParameterLayout& layout, AdamOptions options) : layout_(layout), options_(options) {
-    state_.first.assign(layout.size(), 0.0);
-    state_.second.assign(layout.size(), 0.0);
-    if (options.amsgrad) state_.largest.assign(layout.size(), 0.0);
+  using Kind = OptimizerOptions::Kind;
+
+  /// @throws InputError for a group that no parameter belongs to.
+  Optimizer(const ParameterLayout& layout, OptimizerOptions options,
+            std::span<const double> parameters)
+      : layout_(layout), options_(std::move(options)), rates_(layout, options_) {
+    const std::size_t n = layout.size();
+    if (options_.kind == Kind::lbfgs) return;
+    state_.second.assign(n, 0.0);
+    if (options_.kind == Kind::schedule_free_adam) {
+      state_.first.assign(parameters.begin(), parameters.end());
+      state_.largest = state_.first;
+    } else {
+      state_.first.assign(n, 0.0);
+      if (options_.amsgrad) state_.largest.assign(n, 0.0);
+    }
   }
 
-  const AdamOptions& options() const { return options_; }
-  const AdamState& state() const { return state_; }
+  const OptimizerOptions& options() const { return options_; }
+  const OptimizerState& state() const { return state_; }
   /// @throws ModelError when the state has another size.
-  void set_state(AdamState state) {
-    const std::size_t n = layout_.size();
-    if (state.first.size() != n || state.second.size() != n ||
-        state.largest.size() != (options_.amsgrad ? n : 0))
-      throw ModelError("Adam::set_state: the state is of " + std::to_string(state.first.size()) +
+  void set_state(OptimizerState state) {
+    bool same = state.first.size() == state_.first.size() &&
+                state.second.size() == state_.second.size() &&
+                state.largest.size() == state_.largest.size();
+    for (const auto& h : state.history) same = same && h.size() == layout_.size();
+    if (!same)
+      throw ModelError("Optimizer::set_state: the state is of " +
+                       std::to_string(state.first.size()) +
                        " parameters, or of another variant; this optimiser has " +
-                       std::to_string(n));
+                       std::to_string(layout_.size()));
     state_ = std::move(state);
   }
+  /// Schedule-free: the averaged parameters, which are the result. Empty for the others.
+  std::span<const double> average() const {
+    if (options_.kind != Kind::schedule_free_adam) return {};
+    return state_.largest;
+  }
 
-  /// One step with the learning rate times `rate_factor`. (parameters) each.
+  /// The norm of all trained entries; entries that are not trained are set to zero.
+  double mask(std::span<double> gradient) const {
+    double squares = 0.0;
+    std::size_t slice = 0;
+    for (const auto& p : layout_.entries()) {
+      const bool trained = rates_.factor[slice++] > 0.0;
+      for (double& g : p.slice.of(gradient)) {
+        if (!trained) g = 0.0;
+        squares += g * g;
+      }
+    }
+    return std::sqrt(squares);
+  }
+
+  /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0) {
     ++state_.steps;
-    const double rate = options_.learning_rate * rate_factor;
     const double t = static_cast<double>(state_.steps);
     const double correction1 = 1.0 - std::pow(options_.beta1, t);
     const double correction2 = 1.0 - std::pow(options_.beta2, t);
+    const double common = options_.learning_rate * rate_factor;
+    const bool schedule_free = options_.kind == Kind::schedule_free_adam;
+    double share = 0.0;
+    if (schedule_free) {
+      state_.weight_sum += common * common;
+      share = state_.weight_sum > 0.0 ? common * common / state_.weight_sum : 0.0;
+    }
+    std::size_t slice = 0;
     for (const auto& p : layout_.entries()) {
-      if (!p.trained) continue;
-      const double keep = p.decays ? 1.0 - rate * options_.weight_decay : 1.0;
+      const double rate = common * rates_.factor[slice], decay = rates_.decay[slice];
+      ++slice;
+      if (!(rate > 0.0)) continue;
       for (std::size_t k = p.slice.offset; k < p.slice.offset + p.slice.size; ++k) {
-        double& m = state_.first[k];
         double& v = state_.second[k];
-        m = options_.beta1 * m + (1.0 - options_.beta1) * gradient[k];
         v = options_.beta2 * v + (1.0 - options_.beta2) * gradient[k] * gradient[k];
+        if (schedule_free) {
+          double& z = state_.first[k];
+          double& x = state_.largest[k];
+          z -= rate * (gradient[k] / (std::sqrt(v / correction2) + options_.epsilon) +
+                       decay * parameters[k]);
+          x += share * (z - x);
+          parameters[k] = (1.0 - options_.beta1) * z + options_.beta1 * x;
+          continue;
+        }
+        double& m = state_.first[k];
+        m = options_.beta1 * m + (1.0 - options_.beta1) * gradient[k];
         double second = v;
         if (options_.amsgrad) second = state_.largest[k] = std::max(state_.largest[k], v);
         parameters[k] =
-            keep * parameters[k] -
+            (1.0 - rate * decay) * parameters[k] -
             rate * (m / correction1) / (std::sqrt(second / correction2) + options_.epsilon);
       }
     }
   }
 
+  /// lbfgs: −H·gradient with the inverse Hessian of what is remembered; of a masked gradient.
+  std::vector<double> direction(std::span<const double> gradient) const {
+    std::vector<double> d(gradient.size());
+    for (std::size_t k = 0; k < d.size(); ++k) d[k] = -gradient[k];
+    const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+      double sum = 0.0;
+      for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+      return sum;
+    };
+    const auto& h = state_.history;
+    std::vector<double> alpha(h.size() / 2);
+    for (std::size_t i = h.size() / 2; i-- > 0;) {
+      alpha[i] = dot(h[2 * i], d) / dot(h[2 * i], h[2 * i + 1]);
+      for (std::size_t k = 0; k < d.size(); ++k) d[k] -= alpha[i] * h[2 * i + 1][k];
+    }
+    if (!h.empty()) {
+      const auto& s = h[h.size() - 2];
+      const auto& y = h.back();
+      const double scale = dot(s, y) / dot(y, y);
+      for (double& x : d) x *= scale;
+    }
+    for (std::size_t i = 0; i < h.size() / 2; ++i) {
+      const double beta = dot(h[2 * i + 1], d) / dot(h[2 * i], h[2 * i + 1]);
+      for (std::size_t k = 0; k < d.size(); ++k) d[k] += (alpha[i] - beta) * h[2 * i][k];
+    }
+    return d;
+  }
+  /// lbfgs: a step and the change of the gradient over it. Not kept when the curvature along it is
+  /// not positive.
+  void remember(std::vector<double> step, std::vector<double> gradient_change) {
+    ++state_.steps;
+    double sy = 0.0, yy = 0.0;
+    for (std::size_t k = 0; k < step.size(); ++k) {
+      sy += step[k] * gradient_change[k];
+      yy += gradient_change[k] * gradient_change[k];
+    }
+    if (!(sy > 1e-12 * yy)) return;
+    auto& h = state_.history;
+    h.push_back(std::move(step));
+    h.push_back(std::move(gradient_change));
+    while (h.size() > 2 * static_cast<std::size_t>(options_.history))
+      h.erase(h.begin(), h.begin() + 2);
+  }
+  /// lbfgs: starts again from the steepest descent.
+  void forget() { state_.history.clear(); }
+
  private:
   ParameterLayout layout_;
-  AdamOptions options_;
-  AdamState state_;
+  OptimizerOptions options_;
+  detail::SliceRates rates_;
+  OptimizerState state_;
 };
 
 /// An exponential moving average of the parameters: mean ← d·mean + (1 − d)·parameters, where d

@@ -51,6 +51,12 @@ class Schedule {
            (1.0 - options_.final_factor) * 0.5 * (1.0 + std::cos(std::numbers::pi * x));
   }
 
+  /// Forgets the best loss: what comes is measured otherwise.
+  void restart() {
+    state_.best = std::numeric_limits<double>::infinity();
+    state_.waited = 0;
+  }
+
   void after_epoch(double validation_loss) {
     if (validation_loss < state_.best * (1.0 - options_.threshold)) {
       state_.best = validation_loss;

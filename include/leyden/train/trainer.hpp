@@ -10,20 +10,37 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <map>
 #include <string>
 
 namespace leyden::inline LEYDEN_ABI {
 
+/// Later epochs with other weights: usually a raised one of the energy, and smaller steps.
+struct SecondStage {
+  int from_epoch = 0;  ///< counted from 1; 0: there is none
+  LossWeights weights{.energy = 100.0, .forces = 1.0};
+  double rate_factor = 0.1;  ///< of the learning rate
+};
+
 struct TrainerOptions {
   int epochs = 100;
-  int batch_size = 5;
+  int batch_size = 5;      ///< lbfgs takes all structures at once
   std::uint64_t seed = 0;  ///< of the order of structures
-  LossWeights weights;
-  AdamOptions adam;
-  ScheduleOptions schedule;
+  LossWeights weights{.energy = 1.0, .forces = 1.0};
+  LossTerms huber{};  ///< thresholds of structure_loss()
+  /// Factors of all terms of the frames of a config_type; 1 for those that are not named.
+  std::map<std::string, double> config_type_weights{};
+  OptimizerOptions optimizer{};
+  ScheduleOptions schedule{};
+  SecondStage second_stage{};
+  /// Epochs without a smaller validation loss after which training ends, or goes to its second
+  /// stage; 0: never.
+  int early_stopping = 0;
   double clip_norm = 10.0;      ///< largest norm of a gradient; zero: no limit
-  double average_decay = 0.99;  ///< of the averaged parameters, which are validated and kept
+  double average_decay = 0.99;  ///< adam: of the averaged parameters, which are validated and kept
 };
 
 /// One finished epoch.
@@ -42,11 +59,12 @@ struct TrainingState {
   std::size_t batch = 0;  ///< finished ones of the next epoch
   LossTerms partial;      ///< sum over the structures of these
   std::vector<double> parameters;
-  AdamState adam;
+  OptimizerState optimizer;
   std::vector<double> average;
   std::int64_t average_steps = 0;
   ScheduleState schedule;
   double best_loss = std::numeric_limits<double>::infinity();
+  int since_best = 0;                   ///< epochs
   std::vector<double> best_parameters;  ///< averaged ones of the smallest validation loss
   std::vector<EpochRecord> records;
 };
@@ -62,8 +80,34 @@ struct TrainingProgress {
   double seconds_left = 0.0;
 };
 
-/// How run() ended.
-enum class TrainingOutcome { finished, stopped };
+/// How run() ended: all epochs are done; it was asked to stop; the validation loss fell no longer
+/// (TrainerOptions::early_stopping), or lbfgs found nothing lower.
+enum class TrainingOutcome { finished, stopped, settled };
+
+/// Factors of a frame's loss terms: that of its config_type, times its keys `config_weight` and
+/// `config_<term>_weight` (LossTerms::names; that of the dipole is read as its mask instead).
+/// @throws InputError for a key that is no number of at least zero.
+inline LossTerms frame_weights(const Frame& frame, std::size_t index,
+                               const std::map<std::string, double>& by_config_type) {
+  const auto number = [&](const std::string& key) {
+    const auto found = frame.info.find(key);
+    if (found == frame.info.end()) return 1.0;
+    char* end = nullptr;
+    const double x = std::strtod(found->second.c_str(), &end);
+    if (found->second.empty() || *end != 0 || !(x >= 0.0) || !std::isfinite(x))
+      throw InputError("frame " + std::to_string(index) + ": " + key + " is '" + found->second +
+                       "'; it must be a number of at least zero");
+    return x;
+  };
+  double common = number("config_weight");
+  if (const auto type = by_config_type.find(frame.config_type); type != by_config_type.end())
+    common *= type->second;
+  LossTerms factors;
+  for (std::size_t k = 0; k < LossTerms::names.size(); ++k)
+    factors.*LossTerms::members[k] =
+        common * number("config_" + std::string(LossTerms::names[k]) + "_weight");
+  return factors;
+}
 
 /// Trains the parameters of any model that has Potential's evaluate(), parameter_gradient(),
 /// layout(), parameters(), set_parameters() and Workspace.
@@ -75,12 +119,14 @@ template <class Model, Executor E = SerialExecutor>
 class Trainer {
  public:
   /// @param model, frames  are used, not copied: they must outlive the trainer.
-  /// @throws InputError for an empty training or validation list or a batch size below one.
+  /// @throws InputError for an empty training or validation list, a batch size below one, a weight
+  /// that is none (frame_weights), or a parameter group that fits nothing.
   Trainer(Model& model, std::span<const Frame> frames, std::vector<std::size_t> train,
           std::vector<std::size_t> validation, TrainerOptions options, E executor = {});
 
   const TrainerOptions& options() const { return options_; }
   std::size_t batches_per_epoch() const {
+    if (options_.optimizer.kind == OptimizerOptions::Kind::lbfgs) return 1;
     const auto size = static_cast<std::size_t>(options_.batch_size);
     return (train_.size() + size - 1) / size;
   }
@@ -115,7 +161,24 @@ class Trainer {
     RandomStream(mix.bits()).shuffle(order);
     return order;
   }
+  bool second_stage() const {
+    return options_.second_stage.from_epoch > 0 && epoch_ + 1 >= options_.second_stage.from_epoch;
+  }
+  /// Of the stage under way and of the frame.
+  LossWeights weights_of(std::size_t frame) const {
+    LossWeights w = second_stage() ? options_.second_stage.weights : options_.weights;
+    return w *= frame_weights_[frame];
+  }
+  /// What validation sees and training results in.
+  std::span<const double> result() const {
+    if (options_.optimizer.kind == OptimizerOptions::Kind::lbfgs) return parameters_;
+    return optimizer_.average().empty() ? average_.values() : optimizer_.average();
+  }
+  /// Sets gradient_, masked, and gradient_norm_, of the mean loss; returns the sum of the terms.
+  LossTerms batch_gradient(std::span<const std::size_t> batch);
   double run_batch(std::span<const std::size_t> batch);
+  /// One direction of lbfgs. @returns whether a lower loss was found.
+  bool search_line();
   void validate_epoch(double rate_factor);
 
   Model& model_;
@@ -123,7 +186,7 @@ class Trainer {
   std::vector<std::size_t> train_, validation_;
   TrainerOptions options_;
   E executor_;
-  Adam adam_;
+  Optimizer optimizer_;
   ParameterAverage average_;
   Schedule schedule_;
 
@@ -131,8 +194,10 @@ class Trainer {
   std::size_t batch_ = 0;
   LossTerms partial_;
   double best_loss_ = std::numeric_limits<double>::infinity();
+  int since_best_ = 0;
   std::vector<double> best_parameters_;
   std::vector<EpochRecord> records_;
+  std::vector<LossTerms> frame_weights_;  // (frames); of those that are not used: zero
 
   std::vector<typename Model::Workspace> workspaces_;  // per worker
   std::vector<LossCotangents> cotangents_;             // per worker
@@ -140,6 +205,7 @@ class Trainer {
   std::vector<LossTerms> task_terms_;                  // per task
   std::vector<PredictionErrors> task_errors_;          // per task
   std::vector<double> gradient_, parameters_;          // (parameters)
+  double gradient_norm_ = 0.0;
 };
 
 /// Evaluates the frames `indices` in parallel; predictions in their order.

@@ -16,11 +16,11 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
       frames_(frames),
       train_(std::move(train)),
       validation_(std::move(validation)),
-      options_(options),
+      options_(std::move(options)),
       executor_(std::move(executor)),
-      adam_(model.layout(), options.adam),
-      average_(model.parameters(), options.average_decay),
-      schedule_(options.schedule, 0),
+      optimizer_(model.layout(), options_.optimizer, model.parameters()),
+      average_(model.parameters(), options_.average_decay),
+      schedule_(options_.schedule, 0),
       best_parameters_(model.parameters().begin(), model.parameters().end()) {
   if (train_.empty() || validation_.empty())
     throw InputError("Trainer: " + std::to_string(train_.size()) + " training and " +
@@ -34,12 +34,18 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
       if (k >= frames_.size())
         throw InputError("Trainer: structure " + std::to_string(k) +
                          " is asked for and there are " + std::to_string(frames_.size()));
+  frame_weights_.resize(frames_.size());
+  for (const auto* list : {&train_, &validation_})
+    for (std::size_t k : *list)
+      frame_weights_[k] = frame_weights(frames_[k], k, options_.config_type_weights);
   schedule_ = Schedule(options_.schedule, static_cast<std::int64_t>(batches_per_epoch()) *
                                               static_cast<std::int64_t>(options_.epochs));
   const auto workers = static_cast<std::size_t>(executor_.concurrency());
   workspaces_.resize(workers);
   cotangents_.resize(workers);
-  gradients_.resize(std::min(static_cast<std::size_t>(options_.batch_size), train_.size()));
+  const bool all = options_.optimizer.kind == OptimizerOptions::Kind::lbfgs;
+  gradients_.resize(all ? train_.size()
+                        : std::min(static_cast<std::size_t>(options_.batch_size), train_.size()));
   task_terms_.resize(std::max(gradients_.size(), validation_.size()));
   task_errors_.resize(validation_.size());
   gradient_.resize(model_.layout().size());
@@ -47,50 +53,111 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
 }
 
 template <class Model, Executor E>
-double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
+LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
   const double factor = 1.0 / static_cast<double>(batch.size());
   executor_.for_each(batch.size(), [&](std::size_t task, int worker) {
-    const auto& [structure, labels, config_type, info] = frames_[batch[task]];
+    const Structure& structure = frames_[batch[task]].structure;
+    const Labels& labels = frames_[batch[task]].labels;
     auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
     auto& cotangents = cotangents_[static_cast<std::size_t>(worker)];
-    workspace.training = true;
+    const LossWeights weights = weights_of(batch[task]);
+    if constexpr (requires { workspace.training; }) workspace.training = true;
     const Prediction& prediction =
-        model_.evaluate(structure, workspace, required_properties(labels, options_.weights));
+        model_.evaluate(structure, workspace, required_properties(labels, weights));
     task_terms_[task] =
-        structure_loss(structure, labels, prediction, options_.weights, factor, &cotangents);
+        structure_loss(structure, labels, prediction, weights, factor, &cotangents, options_.huber);
     gradients_[task].assign(gradient_.size(), 0.0);
     model_.parameter_gradient(structure, cotangents, workspace, gradients_[task]);
   });
 
+  LossTerms sum;
   std::fill(gradient_.begin(), gradient_.end(), 0.0);
   for (std::size_t task = 0; task < batch.size(); ++task) {
-    partial_ += task_terms_[task];
+    sum += task_terms_[task];
     for (std::size_t k = 0; k < gradient_.size(); ++k) gradient_[k] += gradients_[task][k];
   }
-  const double norm = mask_untrained(model_.layout(), gradient_);
-  if (!std::isfinite(norm))
+  gradient_norm_ = optimizer_.mask(gradient_);
+  if (!std::isfinite(gradient_norm_))
     throw ConvergenceError("Trainer: the gradient of epoch " + std::to_string(epoch_ + 1) +
                            ", batch " + std::to_string(batch_ + 1) +
                            " is not finite; lower the learning rate");
-  clip_gradient(gradient_, norm, options_.clip_norm);
+  return sum;
+}
 
-  const double rate = schedule_.factor(adam_.state().steps);
-  adam_.step(parameters_, gradient_, rate);
+template <class Model, Executor E>
+double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
+  partial_ += batch_gradient(batch);
+  clip_gradient(gradient_, gradient_norm_, options_.clip_norm);
+  const double rate = schedule_.factor(optimizer_.state().steps) *
+                      (second_stage() ? options_.second_stage.rate_factor : 1.0);
+  optimizer_.step(parameters_, gradient_, rate);
   average_.update(parameters_);
   model_.set_parameters(parameters_);
   return rate;
 }
 
+// Backtracking and expanding until both conditions of Wolfe hold (Lewis, Overton, Math. Program.
+// 141, 135 (2013), algorithm 2.6).
+template <class Model, Executor E>
+bool Trainer<Model, E>::search_line() {
+  const double structures = static_cast<double>(train_.size());
+  const LossTerms start_terms = batch_gradient(train_);
+  partial_ = start_terms;
+  const double start_loss = start_terms.total() / structures;
+  const std::vector<double> start = parameters_, gradient = gradient_;
+  const auto slope_along = [&](const std::vector<double>& d) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < d.size(); ++k) sum += gradient_[k] * d[k];
+    return sum;
+  };
+  for (;;) {
+    const bool fresh = optimizer_.state().history.empty();
+    const std::vector<double> direction = optimizer_.direction(gradient);
+    gradient_ = gradient;
+    const double slope = slope_along(direction);
+    double low = 0.0, high = std::numeric_limits<double>::infinity(), t = 1.0;
+    // Nothing is known of the curvature: a root mean square step of the learning rate.
+    if (fresh)
+      t = options_.optimizer.learning_rate * std::sqrt(static_cast<double>(direction.size())) /
+          std::max(gradient_norm_, 1e-300);
+    for (int trial = 0; slope < 0.0 && trial < 30; ++trial) {
+      for (std::size_t k = 0; k < start.size(); ++k) parameters_[k] = start[k] + t * direction[k];
+      model_.set_parameters(parameters_);
+      const double loss = batch_gradient(train_).total() / structures;
+      if (!(loss <= start_loss + 1e-4 * t * slope)) {
+        high = t;
+      } else if (slope_along(direction) < 0.9 * slope) {
+        low = t;
+      } else {
+        std::vector<double> step(start.size()), change(start.size());
+        for (std::size_t k = 0; k < start.size(); ++k) {
+          step[k] = parameters_[k] - start[k];
+          change[k] = gradient_[k] - gradient[k];
+        }
+        optimizer_.remember(std::move(step), std::move(change));
+        return true;
+      }
+      t = std::isfinite(high) ? 0.5 * (low + high) : 2.0 * low;
+    }
+    parameters_ = start;
+    model_.set_parameters(parameters_);
+    if (fresh) return false;
+    optimizer_.forget();
+  }
+}
+
 template <class Model, Executor E>
 void Trainer<Model, E>::validate_epoch(double rate_factor) {
-  model_.set_parameters(average_.values());
+  model_.set_parameters(result());
   executor_.for_each(validation_.size(), [&](std::size_t task, int worker) {
-    const auto& [structure, labels, config_type, info] = frames_[validation_[task]];
+    const Structure& structure = frames_[validation_[task]].structure;
+    const Labels& labels = frames_[validation_[task]].labels;
     auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
-    workspace.training = false;
+    if constexpr (requires { workspace.training; }) workspace.training = false;
     const Prediction& prediction = model_.evaluate(
         structure, workspace, {labels.forces.has_value(), labels.stress.has_value()});
-    task_terms_[task] = structure_loss(structure, labels, prediction, options_.weights);
+    task_terms_[task] = structure_loss(structure, labels, prediction, weights_of(validation_[task]),
+                                       1.0, nullptr, options_.huber);
     task_errors_[task] = {};
     task_errors_[task].add(structure, labels, prediction);
   });
@@ -105,9 +172,11 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
   }
   record.validation = record.validation.scaled(1.0 / static_cast<double>(validation_.size()));
   record.learning_rate_factor = rate_factor;
+  ++since_best_;
   if (record.validation.total() < best_loss_) {
     best_loss_ = record.validation.total();
-    best_parameters_.assign(average_.values().begin(), average_.values().end());
+    best_parameters_.assign(result().begin(), result().end());
+    since_best_ = 0;
   }
   schedule_.after_epoch(record.validation.total());
   records_.push_back(record);
@@ -133,7 +202,30 @@ TrainingOutcome Trainer<Model, E>::run(Progress&& progress, const std::atomic<bo
   };
 
   model_.set_parameters(parameters_);
+  const int second = options_.second_stage.from_epoch;
   while (epoch_ < last) {
+    if (options_.early_stopping > 0 && since_best_ >= options_.early_stopping) {
+      if (second == 0 || second_stage()) return TrainingOutcome::settled;
+      epoch_ = std::min(second, last) - 1;
+    }
+    if (epoch_ + 1 == second && batch_ == 0) {
+      // Losses of the two stages are not to be compared.
+      best_loss_ = std::numeric_limits<double>::infinity();
+      since_best_ = 0;
+      schedule_.restart();
+      optimizer_.forget();
+    }
+    if (options_.optimizer.kind == OptimizerOptions::Kind::lbfgs) {
+      if (stop && stop->load()) return TrainingOutcome::stopped;
+      const bool lower = search_line();
+      done += train_.size();
+      validate_epoch(1.0);
+      ++epoch_;
+      partial_ = {};
+      report(epoch_, batches, records_.back().train, &records_.back());
+      if (!lower) return TrainingOutcome::settled;
+      continue;
+    }
     const std::vector<std::size_t> order = epoch_order();
     double rate = records_.empty() ? 1.0 : records_.back().learning_rate_factor;
     while (batch_ < batches) {
@@ -161,24 +253,34 @@ std::string Trainer<Model, E>::describe_options() const {
   std::string text;
   const auto add = [&](const char* name, double value) {
     char number[64];
-    std::snprintf(number, sizeof number, "%s=%a;", name, value);
-    text += number;
+    std::snprintf(number, sizeof number, "=%a;", value);
+    text += std::string(name) + number;
   };
   const auto& o = options_;
   text += "seed=" + std::to_string(o.seed) + ";";
   add("epochs", o.epochs);
   add("batch", o.batch_size);
-  add("energy", o.weights.energy);
-  add("forces", o.weights.forces);
-  add("stress", o.weights.stress);
-  add("charges", o.weights.charges);
-  add("dipole", o.weights.dipole);
-  add("rate", o.adam.learning_rate);
-  add("beta1", o.adam.beta1);
-  add("beta2", o.adam.beta2);
-  add("epsilon", o.adam.epsilon);
-  add("decay", o.adam.weight_decay);
-  add("amsgrad", o.adam.amsgrad);
+  for (std::size_t k = 0; k < LossTerms::names.size(); ++k) {
+    add(LossTerms::names[k], o.weights.*LossTerms::members[k]);
+    add("huber", o.huber.*LossTerms::members[k]);
+    add("second", o.second_stage.weights.*LossTerms::members[k]);
+  }
+  for (const auto& [type, weight] : o.config_type_weights) add(type.c_str(), weight);
+  add("second_from", o.second_stage.from_epoch);
+  add("second_rate", o.second_stage.rate_factor);
+  add("early", o.early_stopping);
+  add("optimizer", static_cast<double>(o.optimizer.kind));
+  add("rate", o.optimizer.learning_rate);
+  add("beta1", o.optimizer.beta1);
+  add("beta2", o.optimizer.beta2);
+  add("epsilon", o.optimizer.epsilon);
+  add("decay", o.optimizer.weight_decay);
+  add("amsgrad", o.optimizer.amsgrad);
+  add("history", o.optimizer.history);
+  for (const ParameterGroup& g : o.optimizer.groups) {
+    add(g.prefix.c_str(), g.rate_factor);
+    add("group_decay", g.weight_decay.value_or(-1.0));
+  }
   add("schedule", static_cast<double>(o.schedule.kind));
   add("warmup", static_cast<double>(o.schedule.warmup_steps));
   add("final", o.schedule.final_factor);
@@ -213,6 +315,10 @@ std::string Trainer<Model, E>::describe_options() const {
       if (labels.charges)
         for (double q : *labels.charges) mix_number(q);
       if (labels.dipole) mix_vector(*labels.dipole);
+      if (labels.atomic_dipoles)
+        for (const auto& d : *labels.atomic_dipoles) mix_vector(d);
+      if (labels.fermi_level) mix_number(*labels.fermi_level);
+      for (const auto m : LossTerms::members) mix_number(frame_weights_[k].*m);
     }
   }
   return text + "data=" + std::to_string(hash);
@@ -226,11 +332,12 @@ TrainingState Trainer<Model, E>::state() const {
   s.batch = batch_;
   s.partial = partial_;
   s.parameters = parameters_;
-  s.adam = adam_.state();
+  s.optimizer = optimizer_.state();
   s.average.assign(average_.values().begin(), average_.values().end());
   s.average_steps = average_.steps();
   s.schedule = schedule_.state();
   s.best_loss = best_loss_;
+  s.since_best = since_best_;
   s.best_parameters = best_parameters_;
   s.records = records_;
   return s;
@@ -247,13 +354,14 @@ void Trainer<Model, E>::restore(const TrainingState& s) {
     throw InputError("Trainer::restore: the state has " + std::to_string(s.parameters.size()) +
                      " parameters and the model " + std::to_string(parameters_.size()) +
                      "; it belongs to another model");
-  adam_.set_state(s.adam);
+  optimizer_.set_state(s.optimizer);
   average_.set_state(s.average, s.average_steps);
   schedule_.set_state(s.schedule);
   epoch_ = s.epoch;
   batch_ = s.batch;
   partial_ = s.partial;
   best_loss_ = s.best_loss;
+  since_best_ = s.since_best;
   best_parameters_ = s.best_parameters;
   records_ = s.records;
   parameters_ = s.parameters;
