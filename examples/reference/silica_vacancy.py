@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""Alpha-quartz, 36 atoms, or 35 with one oxygen vacancy, in the charge states 0, +1 and +2."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.build import make_supercell
+from ase.io import read, write
+from ase.spacegroup import crystal
+
+import cp2k
+from structure import Structure
+
+BOLTZMANN = 8.617333e-5  # eV/K
+EXPANSION = 1.012  # of the measured cell; near the PBE cell
+CHARGES = (0, 1, 2)
+PRISTINE = "pristine"
+BASES = (PRISTINE, *CHARGES)  # the perfect crystal, and the vacancy relaxed at each charge
+STATES_START = 20000
+STRETCHED_PAIR = 2.85  # A
+
+# The limits are looser for PBE, whose forces have the noise of the smoothed grid.
+RELAXATION = {"xtb": cp2k.Relaxation(60, 8e-4, 5e-4, 1e-2, 5e-3),
+              "pbe": cp2k.Relaxation(60, 2e-3, 1.2e-3, 3e-2, 2e-2)}
+RELAXATION_TIMEOUT = {"xtb": 3000, "pbe": 4 * 3600}  # s
+
+
+def calculation(level: str, charge: int, attempt: int = 0, relax: bool = False) -> cp2k.Calculation:
+    """The calculation of one structure; the second attempt (1) of PBE mixes with more care."""
+    doublet = charge % 2 == 1
+    if level == "xtb":
+        method = cp2k.Xtb()
+    else:
+        method = cp2k.Pbe(smearing=500, empty_orbitals=12, eps_scf=5e-6, hirshfeld=not relax,
+                          mixing=(0.2 if doublet else 0.4) / (1 + attempt),
+                          max_scf=80 if relax else 50 * (1 + attempt))
+    return cp2k.Calculation(method, charge=charge, doublet=doublet, eigenvalues=not relax,
+                            relaxation=RELAXATION[level] if relax else None)
+
+
+# ---------------------------------------------------------------- bases
+
+
+class Bases:
+    """The relaxed structures that all frames start from, kept in a folder."""
+
+    def __init__(self, level: str, folder: Path, work: Path) -> None:
+        self.level = level
+        self._folder = folder
+        self._work = work
+        self._loaded: dict[str | int, Atoms] = {}
+
+    def __getitem__(self, name: str | int) -> Atoms:
+        """A copy of a base that `prepare` has made."""
+        return self._loaded[name].copy()
+
+    def prepare(self, name: str | int, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Reads a base, or relaxes it and keeps it; warns of one that is not relaxed."""
+        self._loaded[name] = self._get(self.level, name, cancelled)
+
+    def _get(self, level: str, name: str | int, cancelled: Callable[[], bool]) -> Atoms:
+        path = self._folder / f"{level}_{name}.xyz"
+        if not path.exists():
+            # PBE starts from what xTB found.
+            start = _unrelaxed(name) if level == "xtb" else self._get("xtb", name, cancelled)
+            if level == "pbe" and name == 1:
+                _stretch_open_pair(start)
+            self._relax(level, name, start, path, cancelled)
+        base = read(path)
+        if not base.info["relaxed"]:
+            print(f"warning: the base {level}_{name} is not relaxed after "
+                  f"{base.info['relaxation_steps']} steps ({path})", file=sys.stderr, flush=True)
+        return base
+
+    def _relax(self, level: str, name: str | int, start: Atoms, path: Path,
+               cancelled: Callable[[], bool]) -> None:
+        charge = 0 if name == PRISTINE else int(name)
+        print(f"relaxing the base {level}_{name}", flush=True)
+        work = self._work / f"base_{level}_{name}"
+        out = cp2k.run(cp2k.input_text(start, calculation(level, charge, relax=True)), work,
+                       RELAXATION_TIMEOUT[level], cancelled=cancelled)
+        steps = read(work / "cp-pos-1.xyz", ":")
+        result = cp2k.parse(out, len(start))
+        base = Atoms(start.symbols, steps[-1].positions, cell=start.cell, pbc=True)
+        base.info.update(relaxed=result.relaxed and result.converged, relaxation_steps=len(steps))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        write(unfinished, base, format="extxyz")
+        os.replace(unfinished, path)
+
+
+def _unrelaxed(name: str | int) -> Atoms:
+    """The crystal, or the crystal with an oxygen taken out and its atoms slightly displaced."""
+    cell = [4.913 * EXPANSION, 4.913 * EXPANSION, 5.4052 * EXPANSION, 90, 90, 120]
+    quartz = crystal(["Si", "O"], basis=[(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.2144)],
+                     spacegroup=152, cellpar=cell)
+    rectangular = make_supercell(quartz, [[1, 0, 0], [1, 2, 0], [0, 0, 1]])
+    rectangular.wrap()
+    atoms = rectangular.repeat((2, 1, 1))
+    if name == PRISTINE:
+        return atoms
+    center = atoms.cell.array.sum(axis=0) / 2
+    oxygens = np.flatnonzero(atoms.symbols == "O")
+    del atoms[int(oxygens[np.argmin(np.linalg.norm(atoms.positions[oxygens] - center, axis=1))])]
+    atoms.positions += np.random.default_rng(5).normal(0, 0.03, atoms.positions.shape)
+    return atoms
+
+
+def _stretch_open_pair(atoms: Atoms) -> None:
+    """Stretches the two silicon atoms at the vacancy: the hole of charge +1 localises on one."""
+    distances = atoms.get_all_distances(mic=True)
+    oxygen = atoms.symbols == "O"
+    open_atoms = [atom.index for atom in atoms
+                  if atom.symbol == "Si" and (distances[atom.index][oxygen] < 2.0).sum() < 4]
+    if len(open_atoms) == 2:
+        first, second = open_atoms
+        bond = atoms.get_distance(first, second, mic=True, vector=True)
+        length = np.linalg.norm(bond)
+        shift = (STRETCHED_PAIR - length) / 2 * bond / length
+        atoms.positions[first] -= shift
+        atoms.positions[second] += shift
+
+
+# ---------------------------------------------------------------- frames
+
+
+def structure(bases: Bases, index: int) -> Structure:
+    """The structure of that index; the same index and bases give the same structure."""
+    # The order of the random draws decides which structure an index gives: do not change it.
+    rng = np.random.default_rng(1000 + index)
+    if rng.random() < 0.2:
+        charge, label, atoms = 0, PRISTINE, bases[PRISTINE]
+    else:
+        geometry = int(rng.integers(3))
+        charge = geometry if rng.random() < 0.7 else int(rng.integers(3))
+        # In PBE the hole of charge +1 spreads out elsewhere, and the cycle converges badly.
+        pbe_doublet = bases.level == "pbe" and charge == 1
+        if pbe_doublet:
+            geometry = 1
+        atoms = bases[geometry]
+        label = f"vac_g{geometry}"
+        if rng.random() < 0.3:
+            other = int(rng.integers(3))
+            share = rng.random() * (0.3 if pbe_doublet else 1.0)
+            atoms.positions += share * _difference(bases[other], atoms)
+            label += f"_mix{other}_{share:.2f}"
+    temperature = float(rng.uniform(150, 1500))
+    displace(atoms, temperature, rng)
+    strain = np.eye(3) + np.diag(rng.normal(0, 0.008, 3))
+    atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
+    atoms.pbc = True
+    return Structure(atoms, label=label, charge=charge, temperature=temperature)
+
+
+def state_structure(bases: Bases, index: int) -> Structure:
+    """Indices from 20000 on: three in a row are one structure at charge 0, +1 and +2."""
+    which, charge = divmod(index - STATES_START, len(CHARGES))
+    built = structure(bases, STATES_START + which)
+    built.charge = CHARGES[charge]
+    built.label = "state_" + built.label
+    return built
+
+
+def displace(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:
+    """Displaces the atoms as the modes of a spring model are at a temperature.
+
+    Each mode gets kT/2 of potential energy on average.
+    """
+    stiffness, modes = np.linalg.eigh(_springs(atoms))
+    amplitudes = rng.normal(size=len(stiffness)) * np.sqrt(BOLTZMANN * temperature / stiffness)
+    atoms.positions += (modes @ amplitudes).reshape(-1, 3)
+
+
+def _springs(atoms: Atoms) -> np.ndarray:
+    """The second derivatives (3 atoms, 3 atoms) in eV/A^2: springs to the places, and bonds."""
+    hessian = np.eye(3 * len(atoms)) * 0.5
+    bonds = atoms.get_all_distances(mic=True, vector=True)
+    symbols = atoms.get_chemical_symbols()
+    for i in range(len(atoms)):
+        for j in range(i):
+            length = np.linalg.norm(bonds[i, j])
+            stiffness = _bond_stiffness({symbols[i], symbols[j]}, length)
+            if stiffness:
+                direction = bonds[i, j] / length
+                block = stiffness * np.outer(direction, direction)
+                at_i, at_j = slice(3 * i, 3 * i + 3), slice(3 * j, 3 * j + 3)
+                hessian[at_i, at_i] += block
+                hessian[at_j, at_j] += block
+                hessian[at_i, at_j] -= block
+                hessian[at_j, at_i] -= block
+    return hessian
+
+
+def _bond_stiffness(pair: set[str], length: float) -> float:
+    """Of a bond, in eV/A^2; 0 where there is none."""
+    if pair == {"Si", "O"}:
+        return 25.0 if length < 2.1 else 0.0
+    if pair == {"O"}:
+        return 3.0 if length < 2.95 else 0.0
+    if length < 2.8:  # two silicon atoms at the vacancy
+        return 6.0
+    return 1.5 if length < 3.4 else 0.0
+
+
+def _difference(to: Atoms, start: Atoms) -> np.ndarray:
+    """The way from one structure to another, each atom by the shortest."""
+    cell = start.cell.array
+    fractional = np.linalg.solve(cell.T, (to.positions - start.positions).T).T
+    return (fractional - np.round(fractional)) @ cell
