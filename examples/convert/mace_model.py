@@ -5,6 +5,7 @@ Plain data in, plain data out. `h` holds hyperparameters by the names of MACE's 
 (r_max, num_bessel, max_ell, hidden_irreps, …), `state` the tensors of the checkpoint as pairs (shape,
 numbers) by their PyTorch names. Weights are copied as they are: leyden keeps MACE's order.
 """
+import math
 import re
 
 from leyden_file import ConversionError
@@ -17,10 +18,14 @@ NONLINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 # What a checkpoint holds beside weights: numbers that are in the hyperparameters, or constants.
 CONSTANTS = re.compile(r"atomic_numbers|r_max|num_interactions|kspace_cutoff|field_feature_norms"
                        r"|(radial_embedding|atomic_energies_fn|scale_shift|pair_repulsion_fn"
-                       r"|spherical_harmonics)\..*|.*\.(field_norm_factor|output_mask|U_matrix_\d+"
-                       r"|weights_\w*zeroed|_w3j\w*|avg_num_neighbors)")
+                       r"|spherical_harmonics|electric_potential_descriptor|coulomb_energy"
+                       r"|external_field_contribution)\..*|.*\.(field_norm_factor|output_mask"
+                       r"|U_matrix_\d+|weights_\w*zeroed|_w3j\w*|avg_num_neighbors)")
+# ε₀ as leyden has it, e/(V Å).
+VACUUM_PERMITTIVITY = 5.526349406e-3
 # Options of MACE that change the function and that leyden does not have; any of them is refused.
 UNKNOWN_OPTIONS = ("use_so3", "use_last_readout_only", "use_embedding_readout", "embedding_specs",
+                   "use_edge_irreps_first",
                    "quadrupole_feature_corrections")
 KNOWN_CONFIGS = {
     "fixedpoint_update_config": {
@@ -339,7 +344,26 @@ def polar_tensors(h, state):
         copy("energy/density_dot/weight", "local_electron_energy.dot_products_q.weight")
         copy("energy/potential_dot/weight", "local_electron_energy.dot_products_v.weight")
         network(copy, "energy/network/", "local_electron_energy.mlp", 3)
+    else:  # the checkpoint has its weights all the same and does not use them
+        state.read.update(n for n in state if n.startswith("local_electron_energy."))
     return out
+
+
+def latent_scale(les):
+    """What LES's charges are multiplied by, so that leyden's Coulomb constant gives LES's energy.
+    LES rounds the constant: the factor differs from 1 by 2e-7, of early versions by 2e-3."""
+    return math.sqrt(float(les["norm_factor"]) * 2.0 * VACUUM_PERMITTIVITY)
+
+
+def latent_solver(les, molecules):
+    """The solver's part of the specification of a model with latent charges. LES sums over pairs
+    in molecules and over the same wave vectors in any cell; no wave has the length zero."""
+    own = "excluded" if les["remove_self_interaction"] else "included"
+    if molecules:
+        return {"kind": "direct", "options": {"self": own}}
+    return {"kind": "reciprocal",
+            "options": {"k_cutoff": 2.0 * math.pi / float(les["dl"]), "background": "uniform",
+                        "self": own}}
 
 
 def latent_charge_tensors(h, state, readouts):
@@ -349,23 +373,29 @@ def latent_charge_tensors(h, state, readouts):
     layer's l = 0 features, scaled as e3nn scales a linear layer.
     """
     channels, _ = irreps(h["hidden_irreps"])
+    scale = latent_scale(h["les"])
     weights = []
     for name in readouts:
+        if name not in state and name.replace(".linear.", ".linear_1.") in state:
+            raise ConversionError(f"{name.split('.linear.')[0]} is a perceptron: only linear "
+                                  "readouts of latent charges are exported")
         values = numbers(state, name)
         if len(values) != channels:
             raise ConversionError(f"{name} has {len(values)} weights, not one per channel "
                                   f"({channels}): only linear readouts of one charge are exported")
-        weights += values
+        weights += [scale * w for w in values]
     species = len(h["atomic_numbers"])
     return {"charge/weight": ([len(weights)], weights),
             "charge/bias": ([species], [0.0] * species)}
 
 
-def convert(h, state, latent_readouts=None, latent_width=1.0):
+def convert(h, state, latent_readouts=None, molecules=False):
     """(specification, tensors) of a checkpoint.
 
-    h, state: see the top of this file. latent_readouts: names of linear readouts of latent charges,
-    one per layer; latent_width: the width of their Gaussians, Å (σ/√2 of a factor exp(−σ²k²/2)).
+    h, state: see the top of this file. h["les"], of models with latent charges: sigma, dl,
+    remove_self_interaction and norm_factor of LES's Ewald module; latent_readouts: names of their
+    linear readouts, one per layer, when they are not MACE's; molecules: the file is for structures
+    without a cell.
     Raises ConversionError for what cannot be exported, a weight that nobody asked for included.
     """
     h, state = Hyperparameters(h), State(state)
@@ -380,10 +410,13 @@ def convert(h, state, latent_readouts=None, latent_width=1.0):
                                       if flag(h, "include_electrostatic_self_interaction", False)
                                       else "excluded"}}
         tensors.update(polar_tensors(h, state))
-    elif latent_readouts:
-        spec["charge_model"] = {"kind": "local charges", "options": {"widths": [latent_width]}}
-        spec["solver"] = {"kind": "reciprocal",
-                          "options": {"background": "uniform", "self": "excluded"}}
+    elif "les" in h:
+        latent_readouts = latent_readouts or [f"les_readouts.{t}.linear.weight"
+                                              for t in range(int(h["num_interactions"]))]
+        # σ of a factor exp(−σ²k²/2) is that of both charges of a pair.
+        width = float(h["les"]["sigma"]) / math.sqrt(2.0)
+        spec["charge_model"] = {"kind": "local charges", "options": {"widths": [width]}}
+        spec["solver"] = latent_solver(h["les"], molecules)
         tensors.update(latent_charge_tensors(h, state, latent_readouts))
     else:
         spec["charge_model"] = {"kind": "none"}

@@ -32,7 +32,7 @@ ModelFile file(const std::string& name) {
 }  // namespace
 
 TEST_CASE("converted checkpoints pass their self tests: the reference's numbers", "[io][golden]") {
-  for (const char* name : {"a1", "a2", "a4", "a5", "a6", "a7", "p1", "p3"}) {
+  for (const char* name : {"a1", "a2", "a4", "a5", "a6", "a7", "les", "p1", "p3"}) {
     const ModelFile model = file(name);
     const SelfTestReport report = validate_model(load_potential<List>(model), model);
     INFO(name << ": energy " << report.energy << ", forces " << report.forces << ", charges "

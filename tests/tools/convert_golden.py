@@ -18,8 +18,9 @@ def flat(tensor):
     return list(tensor["shape"]), [float(x) for x in tensor["data"]]
 
 
-def self_test(golden):
-    """The smallest structure, in a variant without field where there are variants."""
+def self_test(golden, scale):
+    """The smallest structure, in a variant without field where there are variants. scale: of latent
+    charges."""
     structures = golden["structures"]
     key = min(structures, key=lambda k: len(structures[k]["numbers"]))
     s = structures[key]
@@ -27,18 +28,21 @@ def self_test(golden):
     outputs = variant["outputs"]
     cell = flat(variant["cell_used"])[1] if "cell_used" in variant else sum(s["cell"], [])
     forces = flat(outputs["forces"])[1]
+    charges = flat(outputs["charges"])[1] if "charges" in outputs else []
+    if "latent_charges" in outputs:
+        charges = [scale * q for q in flat(outputs["latent_charges"])[1]]
     return {"structure": {"atomic_numbers": s["numbers"], "positions": s["positions"],
                           "cell": [cell[0:3], cell[3:6], cell[6:9]], "periodic": s["pbc"]},
             "energy": flat(outputs["energy"])[1][0],
             "forces": [forces[i:i + 3] for i in range(0, len(forces), 3)],
-            "charges": flat(outputs["charges"])[1] if "charges" in outputs else []}
+            "charges": charges}
 
 
 def main():
     project, out = Path(sys.argv[1]), Path(sys.argv[2])
     sys.path.insert(0, str(project / "examples" / "convert"))
     from leyden_file import ConversionError, write_model
-    from mace_model import convert
+    from mace_model import convert, latent_scale
 
     def refused(what, **changes):
         """That a checkpoint with something that leyden does not have is not exported in silence."""
@@ -59,7 +63,7 @@ def main():
         state = {name: flat(tensor) for name, tensor in golden["weights"].items()}
         name = path.stem.split("_")[1] if path.stem.startswith("mace_") else path.stem
         spec, tensors = convert(h, state)
-        spec["self_test"] = self_test(golden)
+        spec["self_test"] = self_test(golden, latent_scale(h["les"]) if "les" in h else 1.0)
         write_model(out / f"{name}.safetensors", tensors, {**spec, "name": name})
         refused("a weight of its own", state={"embedding_readout.weight": ([1], [1.0])})
         refused("an option of its own", h={"use_so3": True})
@@ -75,7 +79,8 @@ def main():
             names = ["les.0", "les.1"]
             for readout in names:
                 state[readout] = ([16], [source.gauss(0.0, 0.3) for _ in range(16)])
-            spec, tensors = convert(h, state, latent_readouts=names)
+            les = {"sigma": 1.0, "dl": 2.0, "remove_self_interaction": True, "norm_factor": 90.4756}
+            spec, tensors = convert({**h, "les": les}, state, latent_readouts=names)
             write_model(out / "latent.safetensors", tensors, {**spec, "name": "latent"})
 
 
