@@ -188,6 +188,9 @@ void Potential<D, Q, S>::with_engine(Workspace& workspace, State<T>& state, F&& 
   if constexpr (self_consistent_) {
     using Engine = SelfConsistency<detail::LawOf<Q>, S, T>;
     const auto law = charge_model_.law();
+    double bond_cutoff = 0.0;
+    if constexpr (requires { charge_model_.bond_cutoff(); })
+      bond_cutoff = charge_model_.bond_cutoff();
     const typename Engine::System system{law,
                                          solver_,
                                          state.plan,
@@ -197,7 +200,8 @@ void Potential<D, Q, S>::with_engine(Workspace& workspace, State<T>& state, F&& 
                                          size_,
                                          state.coefficients,
                                          state.external,
-                                         scf_options_};
+                                         scf_options_,
+                                         bond_cutoff};
     Engine engine(system, state.scf);
     f(engine);
   }

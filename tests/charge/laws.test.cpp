@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <leyden/charge/bond_hardness.hpp>
 #include <leyden/charge/energy_law.hpp>
 #include <leyden/charge/map_law.hpp>
 #include <leyden/charge/response_law.hpp>
@@ -81,7 +82,58 @@ void check_map(const MapLaw<L>& law) {
       random_vector(law.atom_size(), 6), random_vector(size + in, 7));
 }
 
+// What a bond makes of x (both ends): gradients of energies and responses, multipoles of maps.
+template <class Law>
+std::vector<double> of_bond(const Law& law, const std::vector<double>& x) {
+  const auto b = random_vector(law.bond_size(), 3);
+  const std::size_t in = x.size() / 2;
+  std::vector<double> y(2 * Law::size);
+  if constexpr (Law::form == LawForm::map)
+    law.bond(b.data(), x.data(), x.data() + in, y.data(), y.data() + Law::size);
+  else
+    law.bond(b.data(), x.data(), x.data() + in, y.data(), y.data() + Law::size,
+             static_cast<double*>(nullptr));
+  return y;
+}
+
+// bond_components() and bonds_transfer() as they are described in law.hpp.
+template <class Law>
+void check_statements(const Law& law, int widths = 1) {
+  constexpr int size = Law::size;
+  const int joined = law.bond_components();
+  const auto x = random_vector(2 * widths * size, 4), y = of_bond(law, x);
+  auto other = x;
+  for (std::size_t k = 0; k < x.size(); ++k)
+    if (static_cast<int>(k) % size >= joined) other[k] += 0.7;
+  CHECK(of_bond(law, other) == y);
+  for (std::size_t k = 0; k < y.size(); ++k)
+    if (static_cast<int>(k) % size >= joined) CHECK(y[k] == 0.0);
+  CHECK(std::abs(y[0]) > 1e-3);
+  if constexpr (requires { law.bonds_transfer(); }) {
+    if (!law.bonds_transfer()) return;
+    other = x;
+    for (int w = 0; w < widths; ++w)
+      for (int end = 0; end < 2; ++end)
+        other[static_cast<std::size_t>((end * widths + w) * size)] += 0.3 + w;
+    const auto shifted = of_bond(law, other);
+    for (std::size_t k = 0; k < y.size(); ++k) CHECK_THAT(shifted[k], WithinAbs(y[k], 1e-13));
+    CHECK(y[0] == -y[static_cast<std::size_t>(size)]);
+  }
+}
+
 }  // namespace
+
+TEST_CASE("what laws say of their bonds is so", "[charge]") {
+  check_statements(full_response<0>());
+  check_statements(full_response<1>());
+  check_statements(full_energy<1>());
+  check_statements(BondHardnessLaw<1>());
+  check_statements(full_map<1>(), 2);
+  auto transfer = full_map<1>();
+  transfer.bond_cross = false;
+  CHECK(transfer.bonds_transfer());
+  check_statements(transfer, 2);
+}
 
 TEST_CASE("gradients of response laws", "[charge]") {
   check_law(full_response<0>(), 1, 10);

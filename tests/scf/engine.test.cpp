@@ -25,6 +25,7 @@ struct Cluster {
   ChargeConstraints constraints;
   std::vector<double> p_bar;
   ScfOptions options;
+  double bond_cutoff = 0;
 
   explicit Cluster(Law l, int n = 7) : law(std::move(l)) {
     RandomStream random(8);
@@ -105,8 +106,8 @@ struct Cluster {
     using Engine = SelfConsistency<Law, Direct, T>;
     SelfConsistencyTape<Law, T> tape;
     tape.density.constraints = constraints;
-    const typename Engine::System system{law,    solver, plan,         real_plan, real,
-                                         widths, 4,      coefficients, ext,       options};
+    const typename Engine::System system{law, solver,       plan, real_plan, real,       widths,
+                                         4,   coefficients, ext,  options,   bond_cutoff};
     Engine engine(system, tape);
     engine.solve();
     const std::size_t n = external.size();
@@ -256,6 +257,43 @@ TEST_CASE("a map is brought to its fixed point, with exact derivatives", "[scf]"
 }
 TEST_CASE("a map that sees the potential on several widths", "[scf]") {
   check_all_ways(Cluster<MapLaw>(MapLaw{{0.9, 1.8}}));
+}
+
+TEST_CASE("pairs beyond the bonds' cutoff are no bonds", "[scf]") {
+  const auto check = [](const auto& law) {
+    for (const int limit : {0, 400}) {
+      Cluster cluster(law);
+      cluster.options.dense_limit = limit;
+      Geometry<double> g;
+      make_geometry(cluster.structure, cluster.neighbors, g);
+      const auto size = static_cast<std::size_t>(law.bond_size());
+      constexpr double cutoff = 2.2;
+      std::size_t left_out = 0;
+      const auto all = cluster.template solve<double>(0.0);
+      for (std::size_t b = 0; b < g.pair_edge.size(); ++b)
+        if (g.length[static_cast<std::size_t>(g.pair_edge[b])] >= cutoff) {
+          ++left_out;
+          for (std::size_t k = 0; k < size; ++k)
+            cluster.c.bonds[b * size + k] = cluster.dc.bonds[b * size + k] = 0.0;
+        }
+      CHECK(left_out > 1);
+      CHECK(left_out + 1 < g.pair_edge.size());
+      const auto zero = cluster.template solve<double>(0.0);
+      cluster.bond_cutoff = cutoff;
+      const auto none = cluster.template solve<double>(0.0);
+      double change = 0;
+      for (std::size_t i = 0; i < none.p.size(); ++i) {
+        CHECK_THAT(none.p[i], WithinAbs(zero.p[i], 1e-11));
+        change = std::max(change, std::abs(none.p[i] - all.p[i]));
+      }
+      CHECK(change > 1e-4);
+      CHECK_THAT(none.energy, WithinAbs(zero.energy, 1e-11));
+      CHECK_THAT(none.adjoint, WithinAbs(zero.adjoint, 1e-9));
+    }
+  };
+  check(ConvexLaw<LawForm::energy>{});
+  check(ConvexLaw<LawForm::response>{});
+  check(MapLaw{});
 }
 
 TEST_CASE("the energy of a response law is concave in the density; its gap bounds the error",

@@ -21,6 +21,8 @@ struct BondHardnessLaw {
   static constexpr int size = (L + 1) * (L + 1);
   static constexpr int atom_size() { return size + L; }
   static constexpr int bond_size() { return 2; }
+  static constexpr int bond_components() { return 1; }
+  static constexpr bool bonds_transfer() { return true; }
 
   template <class T>
   T atom(const T* c, const T* u, T* u_bar, T* c_bar) const {

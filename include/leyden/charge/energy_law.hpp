@@ -35,6 +35,7 @@ struct EnergyLaw {
   int well_at(int k) const { return (kinks + k) * term_size(); }
   int atom_size() const { return (kinks + wells) * term_size(); }
   int bond_size() const { return bond_hardness + bond_sum_hardness + bond_kinks; }
+  static constexpr int bond_components() { return 1; }
 
   template <class T>
   T atom(const T* c, const T* p, T* p_bar, T* c_bar) const {

@@ -54,6 +54,8 @@ struct MapLaw {
   int atom_size() const { return readout_term_at(readout_terms); }
   int bond_stride() const { return bond_transfer + (bond_cross ? 1 + L : 0); }
   int bond_size() const { return widths() * bond_stride(); }
+  int bond_components() const { return bond_cross ? size : 1; }
+  bool bonds_transfer() const { return !bond_cross; }
 
   template <class T>
   void atom(const T* c, const T* f, T* p) const {

@@ -41,6 +41,8 @@ struct ResponseLaw {
   int bond_size() const {
     return bond_softness || bond_saturation ? 1 + bond_softness + bond_saturation : 0;
   }
+  static constexpr int bond_components() { return 1; }
+  static constexpr bool bonds_transfer() { return true; }
   bool has_alpha() const { return L == 1 && polarizability; }
   bool has_level_dipoles() const { return L == 1 && level_dipoles; }
 

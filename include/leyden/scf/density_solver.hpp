@@ -30,6 +30,8 @@ struct DensityMemory {
   AndersonMemory<R> anderson;
   std::vector<R> f, u, residual, trial, trial_field, step, step_field, gradient, nu, zero;
   std::vector<R> newton_step, newton_field;
+  std::vector<R> moved;       // (n·size) by bonds, in the last density made of a field
+  R dual = 0;                 // φ there, of a response
   DensityHistory<R> history;  // of the last calls, for warm starts
 };
 
@@ -117,7 +119,7 @@ class DensitySolver {
   /// Responses and maps: Fermi levels at which the density made of the field has its charge; sets
   /// `out` to it. False when there are none.
   bool density_of(std::span<const R> own, std::span<R> out);
-  /// D(p, μ) of a response law at the field last used in density_of.
+  /// D(p, μ) of a response law at the field last used in density_of, which is that of p.
   R dual_energy(std::span<const R> p, std::span<const R> own) const;
 
   const LawSum<Law>& sum_;
@@ -130,6 +132,7 @@ class DensitySolver {
   Scratch& scratch_;
   FieldOperator<S, R> field_;
   LinearResponse<Law, S, R> response_;
+  bool bonds_see_levels_ = true;  // else Fermi levels and bonds do not change each other
 };
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -120,6 +120,10 @@ void DensitySolver<Law, S, R>::solve() {
   m_.response.prepared = false;
   m_.neutral.group = m_.constraints.group;
   m_.neutral.charge.assign(m_.constraints.size(), 0.0);
+  bonds_see_levels_ = !sum_.bonds_transfer();
+  for (std::size_t b = 0; b < sum_.bonds.size() && !bonds_see_levels_; ++b)
+    bonds_see_levels_ =
+        m_.constraints.group[sum_.bonds.from(b)] != m_.constraints.group[sum_.bonds.to(b)];
   m_.anderson.restart();
   start();
   if constexpr (energy)
@@ -282,9 +286,20 @@ bool DensitySolver<Law, S, R>::density_of(std::span<const R> own, std::span<R> o
   const ChargeConstraints& c = m_.constraints;
   const std::size_t groups = c.size(), size = sum_.out, in = sum_.in;
   m_.f.resize(sum_.atoms * in);
+  // What bonds move does not change with a level that is common to their ends, nor does it count
+  // for the charge of a group that both belong to.
+  using Part = typename LawSum<Law>::Part;
+  const Part part = bonds_see_levels_ ? Part::all : Part::atoms;
+  full_field(own, m_.f);
+  m_.moved.assign(out.size(), R(0));
+  R moved = 0;
+  if (part == Part::atoms && sum_.has_bonds())
+    moved = sum_.template respond<R>(m_.coefficients, m_.f.data(), m_.moved.data(), m_.u, scratch_,
+                                     Part::bonds);
   const auto respond = [&] {
-    full_field(own, m_.f);
-    sum_.template respond<R>(m_.coefficients, m_.f.data(), out.data(), m_.u, scratch_);
+    std::copy(m_.moved.begin(), m_.moved.end(), out.begin());
+    m_.dual = moved + sum_.template respond<R>(m_.coefficients, m_.f.data(), out.data(), m_.u,
+                                               scratch_, part);
   };
   respond();
   if (groups == 0) return true;
@@ -301,7 +316,8 @@ bool DensitySolver<Law, S, R>::density_of(std::span<const R> own, std::span<R> o
       if (c.group[i] == static_cast<int>(g)) m_.step[i * size] = R(1);
     m_.step_field.assign(sum_.atoms * in, R(0));
     sum_.template respond_pullback<R>(m_.coefficients, m_.f.data(), m_.step.data(),
-                                      m_.step_field.data(), nullptr, m_.u, m_.gradient, scratch_);
+                                      m_.step_field.data(), nullptr, m_.u, m_.gradient, scratch_,
+                                      part);
     R sum = 0;
     for (std::size_t i = 0; i < sum_.atoms; ++i)
       if (c.group[i] == static_cast<int>(g))
@@ -334,6 +350,7 @@ bool DensitySolver<Law, S, R>::density_of(std::span<const R> own, std::span<R> o
         if (!(next > low && next < high)) next = R(0.5) * (low + high);
         if (next == level || std::abs(next) >= R(0.99) * far) break;
         level = next;
+        full_field(own, m_.f);
         respond();
       }
       if (std::abs(excess(g)) > std::max(R(1e-6), R(10) * exact)) return false;
@@ -347,14 +364,8 @@ bool DensitySolver<Law, S, R>::density_of(std::span<const R> own, std::span<R> o
 template <class Law, class S, std::floating_point R>
 R DensitySolver<Law, S, R>::dual_energy(std::span<const R> p, std::span<const R> own) const {
   if constexpr (form == LawForm::response) {
-    const std::size_t n = p.size();
-    full_field(own, m_.f);
-    m_.u.resize(n);
-    m_.gradient.assign(n, R(0));
-    for (std::size_t i = 0; i < n; ++i) m_.u[i] = -m_.f[i];
-    R value = -sum_.template energy<R>(m_.coefficients, m_.u.data(), m_.gradient.data(), nullptr,
-                                       R(0), nullptr, scratch_);
-    for (std::size_t i = 0; i < n; ++i) value -= R(0.5) * p[i] * own[i];
+    R value = -m_.dual;
+    value -= R(0.5) * detail::dot_product<R>(p, own);
     for (std::size_t g = 0; g < m_.constraints.size(); ++g)
       value -= m_.fermi_level[g] * static_cast<R>(m_.constraints.charge[g]);
     return value;
@@ -404,7 +415,7 @@ void DensitySolver<Law, S, R>::find_fixed_point() {
     const R norm = detail::euclidean_norm<R>(m_.residual);
     const R goal = krylov_goal(norm);
     response_.solve(m_.blocks, m_.residual, m_.zero, newton_step, m_.nu, false, goal, options_);
-    response_.field(newton_step, newton_field);
+    response_.solution_field(m_.blocks, m_.residual, newton_step, m_.nu, true, newton_field);
     // The dual function rises along a Newton step of a response law; for maps the residual falls.
     R slope = 0;
     if constexpr (form == LawForm::response)

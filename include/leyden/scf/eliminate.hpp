@@ -12,12 +12,13 @@ namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
 /// Solves a x = b in place by Gaussian elimination with partial pivoting; a is n × n and b n ×
-/// columns, row-major. Returns false for a singular matrix.
+/// columns, row-major; a is lost. Returns false for a singular matrix.
 template <std::floating_point R>
 bool eliminate(std::size_t n, R* a, R* b, std::size_t columns = 1) {
   const auto subtract = [](std::size_t count, R f, const R* from, R* to) {
     for (std::size_t j = 0; j < count; ++j) to[j] -= f * from[j];
   };
+  constexpr std::size_t whole = 64 / sizeof(R);
   for (std::size_t k = 0; k < n; ++k) {
     std::size_t pivot = k;
     for (std::size_t i = k + 1; i < n; ++i)
@@ -27,11 +28,16 @@ bool eliminate(std::size_t n, R* a, R* b, std::size_t columns = 1) {
       std::swap_ranges(a + k * n, a + (k + 1) * n, a + pivot * n);
       std::swap_ranges(b + k * columns, b + (k + 1) * columns, b + pivot * columns);
     }
+    // Nobody reads what is left of the diagonal: whole vectors may begin there.
+    const std::size_t first = (k + 1) / whole * whole;
+    const R* const right = b + k * columns;
+    const bool zero = std::all_of(right, right + columns, [](R x) { return x == R(0); });
+    const R inverse = R(1) / a[k * n + k];
     for (std::size_t i = k + 1; i < n; ++i) {
-      const R f = a[i * n + k] / a[k * n + k];
+      const R f = a[i * n + k] * inverse;
       if (f == R(0)) continue;
-      subtract(n - k - 1, f, a + k * n + k + 1, a + i * n + k + 1);
-      subtract(columns, f, b + k * columns, b + i * columns);
+      subtract(n - first, f, a + k * n + first, a + i * n + first);
+      if (!zero) subtract(columns, f, right, b + i * columns);
     }
   }
   for (std::size_t k = n; k-- > 0;) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/config.hpp>
+#include <leyden/core/pack.hpp>
 
 #include <cmath>
 #include <concepts>
@@ -12,11 +12,24 @@
 namespace leyden::inline LEYDEN_ABI {
 
 namespace detail {
+/// In packs, because a compiler may not change the order of a sum.
+template <class R>
+R dot_product(const R* a, const R* b, std::size_t n) {
+  using P = Pack<R>;
+  constexpr std::size_t lanes = static_cast<std::size_t>(P::lanes);
+  P sum(R(0)), more(R(0));
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    sum = fma(P::load(a + i), P::load(b + i), sum);
+    more = fma(P::load(a + i + lanes), P::load(b + i + lanes), more);
+  }
+  R total = sum_lanes(sum + more);
+  for (; i < n; ++i) total += a[i] * b[i];
+  return total;
+}
 template <class R>
 R dot_product(std::span<const R> a, std::span<const R> b) {
-  R sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+  return dot_product(a.data(), b.data(), a.size());
 }
 template <class R>
 R euclidean_norm(std::span<const R> a) {
@@ -35,6 +48,7 @@ struct KrylovResult {
 template <std::floating_point R>
 struct KrylovMemory {
   std::vector<R> basis, preconditioned;  // (restart + 1 and restart vectors)
+  std::vector<R> image, images;          // of the solution, and of the preconditioned vectors
   std::vector<R> hessenberg, cosine, sine, rhs, y, work, residual;
 };
 
@@ -42,16 +56,25 @@ struct KrylovMemory {
 /// below `tolerance` (absolute). Restarted every `restart` steps. Saad, SIAM J. Sci. Comput. 14,
 /// 461 (1993).
 ///
-/// @param apply         apply(in, out): out = M in
+/// An application of M consists of a costly one, N, and of what makes M of it. The image N x of the
+/// solution (`inner` numbers) is left in the memory's `image`: it costs no application.
+///
+/// @param apply         apply(in, out): out = N in
+/// @param finish        finish(in, image, out): out = M in, of image = N in
 /// @param precondition  precondition(in, out): out ≈ M⁻¹ in
-template <std::floating_point R, class Apply, class Precondition>
-KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R> b, std::span<R> x,
-                   R tolerance, int max_iterations, int restart, KrylovMemory<R>& m) {
+template <std::floating_point R, class Apply, class Finish, class Precondition>
+KrylovResult gmres(Apply&& apply, Finish&& finish, Precondition&& precondition,
+                   std::span<const R> b, std::span<R> x, std::size_t inner, R tolerance,
+                   int max_iterations, int restart, KrylovMemory<R>& m) {
   const std::size_t n = b.size(), k_max = static_cast<std::size_t>(restart);
   KrylovResult result;
   m.residual.resize(n);
-  m.basis.resize((k_max + 1) * n);
-  m.preconditioned.resize(k_max * n);
+  m.image.assign(inner, R(0));
+  // Most solves take a few steps only.
+  const auto hold = [](std::vector<R>& v, std::size_t size) {
+    if (v.size() < size) v.resize(size);
+  };
+  hold(m.basis, n);
   m.hessenberg.resize((k_max + 1) * k_max);
   m.cosine.resize(k_max);
   m.sine.resize(k_max);
@@ -59,6 +82,9 @@ KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R
   m.y.resize(k_max);
   const auto basis = [&](std::size_t k) { return std::span<R>(m.basis).subspan(k * n, n); };
   const auto z = [&](std::size_t k) { return std::span<R>(m.preconditioned).subspan(k * n, n); };
+  const auto image = [&](std::size_t k) {
+    return std::span<R>(m.images).subspan(k * inner, inner);
+  };
   const auto h = [&](std::size_t i, std::size_t k) -> R& { return m.hessenberg[i * k_max + k]; };
 
   bool zero = true;
@@ -69,7 +95,8 @@ KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R
     if (zero) {
       for (std::size_t i = 0; i < n; ++i) r[i] = b[i];
     } else {
-      apply(std::span<const R>(x), r);
+      apply(std::span<const R>(x), std::span<R>(m.image));
+      finish(std::span<const R>(x), std::span<const R>(m.image), r);
       ++result.iterations;
       for (std::size_t i = 0; i < n; ++i) r[i] = b[i] - r[i];
     }
@@ -89,9 +116,13 @@ KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R
 
     std::size_t k = 0;
     for (; k < k_max && result.iterations < max_iterations; ++k) {
+      hold(m.basis, (k + 2) * n);
+      hold(m.preconditioned, (k + 1) * n);
+      hold(m.images, (k + 1) * inner);
       precondition(std::span<const R>(basis(k)), z(k));
       const std::span<R> w = basis(k + 1);
-      apply(std::span<const R>(z(k)), w);
+      apply(std::span<const R>(z(k)), image(k));
+      finish(std::span<const R>(z(k)), std::span<const R>(image(k)), w);
       ++result.iterations;
       for (int pass = 0; pass < 2; ++pass)  // twice is enough
         for (std::size_t i = 0; i <= k; ++i) {
@@ -126,8 +157,11 @@ KrylovResult gmres(Apply&& apply, Precondition&& precondition, std::span<const R
       for (std::size_t j = i + 1; j < k; ++j) sum -= h(i, j) * m.y[j];
       m.y[i] = sum / h(i, i);
     }
-    for (std::size_t j = 0; j < k; ++j)
-      for (std::size_t i = 0; i < n; ++i) x[i] += m.y[j] * z(j)[i];
+    for (std::size_t j = 0; j < k; ++j) {
+      const std::span<const R> direction = z(j), seen = image(j);
+      for (std::size_t i = 0; i < n; ++i) x[i] += m.y[j] * direction[i];
+      for (std::size_t i = 0; i < inner; ++i) m.image[i] += m.y[j] * seen[i];
+    }
     if (k == 0) return result;
     // The recurrence knows the residual, so that a converged solve costs no further application.
     result.residual = static_cast<double>(std::abs(m.rhs[k]));

@@ -53,6 +53,12 @@ struct SiteCoefficients {
 /// value
 ///   [V] and gradient [V/Å]; empty: the atom's own, f = v.
 ///
+/// Optionally, what bonds are known to do, which saves work:
+/// - bond_components(): only the first so many coefficients of an atom (of each width) take part in
+///   them; 1: the charges. Else all do.
+/// - bonds_transfer(): responses and maps: what a bond gives one end it takes from the other, and a
+///   potential common to both ends does not matter to it.
+///
 /// Optionally, an energy that is read out instead of the law's own (4G networks, fixed points):
 /// - T readout(c, p, f, c̄, p̄, f̄): e_i(p_i, f_i; c_i), adds its gradients.
 template <class L>

@@ -102,17 +102,9 @@ class LinearResponse {
       field(x, y);
       blocks.apply(sum_.bonds, x.data(), y.data(), false);
     } else {
-      m_.field.assign(sum_.atoms * sum_.in, R(0));
-      if (transpose) {
-        blocks.apply(sum_.bonds, x.data(), m_.field.data(), true);
-        field_transpose(m_.field, y);
-        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - y[i];
-      } else {
-        field(x, m_.field);
-        m_.other.assign(x.size(), R(0));
-        blocks.apply(sum_.bonds, m_.field.data(), m_.other.data(), false);
-        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - m_.other[i];
-      }
+      m_.field.resize(inner(transpose));
+      apply_first(blocks, x, m_.field, transpose);
+      apply_last(blocks, x, m_.field, y, transpose);
     }
   }
 
@@ -131,8 +123,8 @@ class LinearResponse {
                      std::span<R> x, std::span<R> nu, bool transpose, R tolerance,
                      const ScfOptions& options, R largest = R(0)) const;
 
-  /// field() of the solution x, ν that solve() has just found for b; an application of K only
-  /// where the solve did not leave it, or unless `recurrence` may be trusted.
+  /// field() of the solution x, ν that solve() (not of the transpose) has just found for b; an
+  /// application of K only where the solve did not leave it, or unless `recurrence` may be trusted.
   void solution_field(const LawBlocks<R>& blocks, std::span<const R> b, std::span<const R> x,
                       std::span<const R> nu, bool recurrence, std::span<R> f) const {
     if constexpr (energy) {
@@ -146,6 +138,9 @@ class LinearResponse {
           for (std::size_t i = 0; i < n; ++i) f[i] -= nu[g] * m_.columns[g * n + i];
         return;
       }
+    } else if (m_.image_known) {
+      std::copy(m_.krylov.image.begin(), m_.krylov.image.end(), f.begin());
+      return;
     }
     field(x, f);
   }
@@ -165,6 +160,27 @@ class LinearResponse {
 
  private:
   using Matrix = typename LinearResponseMemory<R>::Matrix;
+
+  // Responses and maps: M x = x − A field(x) in its two parts, the one with K first where it is
+  // first, and with the law last; or Mᵀ x = x − fieldᵀ(Aᵀ x), all of it first.
+  std::size_t inner(bool transpose) const { return sum_.atoms * (transpose ? sum_.out : sum_.in); }
+  void apply_first(const LawBlocks<R>& blocks, std::span<const R> x, std::span<R> image,
+                   bool transpose) const {
+    if (!transpose) return field(x, image);
+    m_.other.assign(sum_.atoms * sum_.in, R(0));
+    blocks.apply(sum_.bonds, x.data(), m_.other.data(), true);
+    field_transpose(m_.other, image);
+  }
+  void apply_last(const LawBlocks<R>& blocks, std::span<const R> x, std::span<const R> image,
+                  std::span<R> y, bool transpose) const {
+    if (transpose) {
+      for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - image[i];
+      return;
+    }
+    m_.other.assign(x.size(), R(0));
+    blocks.apply(sum_.bonds, image.data(), m_.other.data(), false);
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - m_.other[i];
+  }
 
   void fill_borders(const LawBlocks<R>& blocks) const;
   void dense_solve(std::span<R> x, bool transpose) const;
@@ -244,27 +260,26 @@ bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& s
   }
   const std::size_t size = sum_.out;
   const auto for_each_block = [&](auto&& visit) {
-    // visit(row atom, column atom, block, row offset, column offset, width)
+    // visit(row atom, column atom, block, its coefficients, numbers from row to row)
     for (std::size_t i = 0; i < sum_.atoms; ++i)
-      visit(i, i, blocks.atoms.data() + i * size * size, std::size_t(0), std::size_t(0), size);
+      visit(i, i, blocks.atoms.data() + i * size * size, size, size);
     if (blocks.bonds.empty()) return;
     for (std::size_t b = 0; b < sum_.bonds.size(); ++b) {
       const std::size_t at[2] = {sum_.bonds.from(b), sum_.bonds.to(b)};
       for (std::size_t r = 0; r < 2; ++r)
         for (std::size_t q = 0; q < 2; ++q)
-          visit(at[r], at[q], blocks.bonds.data() + b * 4 * size * size, r * size, q * size,
-                2 * size);
+          visit(at[r], at[q], blocks.bond_part(b, r, q, 0), blocks.joined, blocks.bond_row());
     }
   };
   const Eigen::Index rows = static_cast<Eigen::Index>(n);
   if constexpr (energy) {
     m_.matrix = m_.coulomb;
-    for_each_block([&](std::size_t i, std::size_t j, const R* block, std::size_t r, std::size_t q,
-                       std::size_t width) {
-      for (std::size_t a = 0; a < size; ++a)
-        for (std::size_t b = 0; b < size; ++b)
-          m_.matrix[(i * size + a) * n + j * size + b] += block[(r + a) * width + q + b];
-    });
+    for_each_block(
+        [&](std::size_t i, std::size_t j, const R* block, std::size_t count, std::size_t row) {
+          for (std::size_t a = 0; a < count; ++a)
+            for (std::size_t b = 0; b < count; ++b)
+              m_.matrix[(i * size + a) * n + j * size + b] += block[a * row + b];
+        });
     // Along a prescribed charge the matrix may be singular (a periodic K without hardness) or
     // negative (a slab, whose potential has its zero nearby): what is added there changes ν alone.
     R largest = 0;
@@ -293,17 +308,17 @@ bool LinearResponse<Law, S, R>::factorize(const LawBlocks<R>& blocks, const S& s
   } else {
     m_.matrix.assign(n * n, R(0));
     for (std::size_t i = 0; i < n; ++i) m_.matrix[i * n + i] = R(1);
-    for_each_block([&](std::size_t i, std::size_t j, const R* block, std::size_t r, std::size_t q,
-                       std::size_t width) {
-      for (std::size_t a = 0; a < size; ++a)
-        for (std::size_t b = 0; b < size; ++b) {
-          const R x = block[(r + a) * width + q + b];
-          if (x == R(0)) continue;
-          R* to = m_.matrix.data() + (i * size + a) * n;
-          const R* from = m_.coulomb.data() + (j * size + b) * n;
-          for (std::size_t k = 0; k < n; ++k) to[k] -= x * from[k];
-        }
-    });
+    for_each_block(
+        [&](std::size_t i, std::size_t j, const R* block, std::size_t count, std::size_t row) {
+          for (std::size_t a = 0; a < count; ++a)
+            for (std::size_t b = 0; b < count; ++b) {
+              const R x = block[a * row + b];
+              if (x == R(0)) continue;
+              R* to = m_.matrix.data() + (i * size + a) * n;
+              const R* from = m_.coulomb.data() + (j * size + b) * n;
+              for (std::size_t k = 0; k < n; ++k) to[k] -= x * from[k];
+            }
+        });
     // Row-major here, column-major there: the factor is that of Mᵀ.
     m_.lu.compute(Eigen::Map<const Matrix>(m_.matrix.data(), rows, rows));
   }
@@ -343,8 +358,7 @@ void LinearResponse<Law, S, R>::invert_gram(const std::vector<R>& left, const st
   R scale = 0;
   for (std::size_t g = 0; g < groups; ++g)
     for (std::size_t h = 0; h < groups; ++h) {
-      R sum = 0;
-      for (std::size_t i = 0; i < n; ++i) sum += left[g * n + i] * right[h * n + i];
+      const R sum = detail::dot_product(left.data() + g * n, right.data() + h * n, n);
       m_.gram[g * groups + h] = sum;
       scale = std::max(scale, std::abs(sum));
     }
@@ -380,8 +394,8 @@ void LinearResponse<Law, S, R>::impose(std::span<R> x, const std::vector<R>& lef
   std::vector<R>& excess = m_.excess;
   excess.resize(groups);
   for (std::size_t g = 0; g < groups; ++g) {
-    excess[g] = c.empty() ? R(0) : -c[g];
-    for (std::size_t i = 0; i < n; ++i) excess[g] += left[g * n + i] * x[i];
+    excess[g] = detail::dot_product<R>(left.data() + g * n, x.data(), n);
+    if (!c.empty()) excess[g] -= c[g];
   }
   for (std::size_t g = 0; g < groups; ++g) {
     R shift = 0;
@@ -462,27 +476,39 @@ KrylovResult LinearResponse<Law, S, R>::solve(const LawBlocks<R>& blocks, std::s
       return result;
     }
   }
-  if (!energy || !result.converged) {
-    if (energy) {  // not positive: GMRES does not mind
-      std::fill(x.begin(), x.end(), R(0));
-      std::fill(nu.begin(), nu.end(), R(0));
-    }
-    project(m_.rhs);
-    result = gmres<R>(
-        [&](std::span<const R> in, std::span<R> out) {
-          apply(blocks, in, out, transpose);
-          project(out);
-        },
-        precondition, std::span<const R>(m_.rhs), x, tolerance, options.krylov_iterations, 60,
-        m_.krylov);
+  if constexpr (energy) {  // not positive: GMRES does not mind
+    std::fill(x.begin(), x.end(), R(0));
+    std::fill(nu.begin(), nu.end(), R(0));
   }
+  project(m_.rhs);
+  // For energies nothing is gained by two parts.
+  result = gmres<R>(
+      [&](std::span<const R> in, std::span<R> out) {
+        if constexpr (energy)
+          apply(blocks, in, out, transpose);
+        else
+          apply_first(blocks, in, out, transpose);
+      },
+      [&](std::span<const R> in, std::span<const R> image, std::span<R> out) {
+        if constexpr (energy)
+          std::copy(image.begin(), image.end(), out.begin());
+        else
+          apply_last(blocks, in, image, out, transpose);
+        project(out);
+      },
+      precondition, std::span<const R>(m_.rhs), x, inner(transpose), tolerance,
+      options.krylov_iterations, 60, m_.krylov);
   // ν = (n·a)⁻¹ n·(b − M x), and the exact charges.
-  m_.image.resize(n);
   if (groups > 0) {
-    apply(blocks, x, m_.image, transpose);
+    m_.image.resize(n);
+    if constexpr (energy)
+      std::copy(m_.krylov.image.begin(), m_.krylov.image.end(), m_.image.begin());
+    else
+      apply_last(blocks, x, m_.krylov.image, m_.image, transpose);
     for (std::size_t i = 0; i < n; ++i) m_.image[i] = m_.full[i] - m_.image[i];
     impose(m_.image, rows, columns, m_.bare, {}, nu);
   }
+  m_.image_known = !energy && !transpose && !prescribed;
   for (std::size_t i = 0; i < n; ++i) x[i] += m_.start[i];
   return result;
 }

@@ -6,6 +6,7 @@
 #include <leyden/electrostatics/multipoles.hpp>
 #include <leyden/scf/atom_boxes.hpp>
 #include <leyden/scf/eliminate.hpp>
+#include <leyden/scf/krylov.hpp>
 #include <leyden/scf/law_sum.hpp>
 
 #include <algorithm>
@@ -48,6 +49,7 @@ class LocalInverse {
 
   /// @param symmetric whether M is (an energy's): ∂²φ + η + K; else I − A (P + η)
   /// @param cores    boxes of atoms
+  /// @param bonds    of each atom
   /// @param blocks   derivatives of the law
   /// @param hardness (n·size) or empty
   /// @param receiver widths per feature block (empty: own)
@@ -55,7 +57,7 @@ class LocalInverse {
   /// out
   ///                 (0: nothing is); at least that of the atoms' own
   void build(bool symmetric, const Geometry<R>& geometry, const AtomBoxes<R>& cores,
-             const LawBlocks<R>& blocks, std::span<const R> hardness,
+             const BondEnds& bonds, const LawBlocks<R>& blocks, std::span<const R> hardness,
              std::span<const double> widths, std::span<const double> receiver, double smooth,
              const Options& options);
 
@@ -85,7 +87,7 @@ class LocalInverse {
   /// K of the patch, (atoms·coupled)² row-major, as seen by atoms of a given width.
   template <class Width>
   void interaction(Width&& receiver, std::span<const double> widths, double smooth);
-  void law_blocks(const Geometry<R>& geometry, const LawBlocks<R>& blocks, std::size_t width);
+  void law_blocks(const BondEnds& bonds, const LawBlocks<R>& blocks, std::size_t width);
 
   std::size_t size_ = 1, coupled_ = 1;
   std::vector<std::size_t> first_, row_, core_;
@@ -141,7 +143,7 @@ template <class Width>
 void LocalInverse<R>::interaction(Width&& receiver, std::span<const double> widths, double smooth) {
   using P = Pack<R>;
   const std::size_t dim = members_.size(), s = coupled_, stride = dim * s;
-  kernel_.assign(stride * stride, R(0));
+  kernel_.resize(stride * stride);
   const P b = P(static_cast<R>(smooth > 0 ? 1.0 / std::sqrt(2.0 * smooth) : 1.0));
   for (std::size_t i = 0; i < dim; ++i) {
     const double t = receiver(static_cast<std::size_t>(members_[i].atom));
@@ -182,38 +184,36 @@ void LocalInverse<R>::interaction(Width&& receiver, std::span<const double> widt
 
 /// The law's part of the patch for one width, (atoms·coupled)².
 template <std::floating_point R>
-void LocalInverse<R>::law_blocks(const Geometry<R>& geometry, const LawBlocks<R>& blocks,
+void LocalInverse<R>::law_blocks(const BondEnds& bonds, const LawBlocks<R>& blocks,
                                  std::size_t width) {
   const std::size_t dim = members_.size(), s = coupled_, stride = dim * s, in = blocks.in;
   response_.assign(stride * stride, R(0));
-  const auto add = [&](std::size_t a, std::size_t b, const R* block, std::size_t block_width) {
-    for (std::size_t u = 0; u < s; ++u)
-      for (std::size_t v = 0; v < s; ++v)
-        if (const R x = block[u * block_width + v]; x != R(0))
-          response_[(a * s + u) * stride + b * s + v] += x;
+  const auto add = [&](std::size_t a, std::size_t b, const R* block, std::size_t count,
+                       std::size_t row) {
+    for (std::size_t u = 0; u < count; ++u)
+      for (std::size_t v = 0; v < count; ++v)
+        response_[(a * s + u) * stride + b * s + v] += block[u * row + v];
   };
+  const std::size_t joined = std::min(blocks.joined, s), row = blocks.bond_row();
   for (std::size_t a = 0; a < dim; ++a) {
     const std::size_t atom = static_cast<std::size_t>(members_[a].atom);
-    add(a, a, blocks.atoms.data() + atom * size_ * in + width * size_, in);
+    add(a, a, blocks.atoms.data() + atom * size_ * in + width * size_, s, in);
     if (blocks.bonds.empty()) continue;
-    for (int e = geometry.first[atom]; e < geometry.first[atom + 1]; ++e) {
-      const std::size_t k = static_cast<std::size_t>(e);
-      const std::size_t bond = static_cast<std::size_t>(geometry.pair[k]);
-      const std::size_t end = geometry.pair_edge[bond] != e ? 0 : 1;  // 1: the atom receives
-      const R* const row =
-          blocks.bonds.data() + bond * 4 * size_ * in + end * size_ * 2 * in + width * size_;
-      add(a, a, row + end * in, 2 * in);
-      const int other = local_[static_cast<std::size_t>(geometry.sender[k])];
-      if (other >= 0) add(a, static_cast<std::size_t>(other), row + (1 - end) * in, 2 * in);
+    for (const BondEnds::End& end : bonds.of(atom)) {
+      add(a, a, blocks.bond_part(end.bond, end.side, end.side, width), joined, row);
+      if (const int other = local_[end.other]; other >= 0)
+        add(a, static_cast<std::size_t>(other),
+            blocks.bond_part(end.bond, end.side, 1 - end.side, width), joined, row);
     }
   }
 }
 
 template <std::floating_point R>
 void LocalInverse<R>::build(bool symmetric, const Geometry<R>& geometry, const AtomBoxes<R>& cores,
-                            const LawBlocks<R>& blocks, std::span<const R> hardness,
-                            std::span<const double> widths, std::span<const double> receiver,
-                            double smooth, const Options& options) {
+                            const BondEnds& bonds, const LawBlocks<R>& blocks,
+                            std::span<const R> hardness, std::span<const double> widths,
+                            std::span<const double> receiver, double smooth,
+                            const Options& options) {
   size_ = blocks.out;
   coupled_ = size_ < 4 ? 1 : 4;
   const std::size_t s = coupled_, n_widths = receiver.empty() ? 1 : receiver.size();
@@ -237,7 +237,7 @@ void LocalInverse<R>::build(bool symmetric, const Geometry<R>& geometry, const A
         for (std::size_t a = 0; a < stride; ++a)
           kernel_[a * stride + a] +=
               hardness[static_cast<std::size_t>(members_[a / s].atom) * size_ + a % s];
-      law_blocks(geometry, blocks, w);
+      law_blocks(bonds, blocks, w);
       if (symmetric) {
         for (std::size_t k = 0; k < matrix_.size(); ++k) matrix_[k] += kernel_[k] + response_[k];
       } else {
@@ -299,9 +299,8 @@ void LocalInverse<R>::rows(std::span<const R> in, std::span<R> out) const {
     const R* row = patch.rows;
     for (std::size_t c = 0; c < patch.core; ++c)
       for (std::size_t u = 0; u < s; ++u, row += dim * s) {
-        R sum = 0;
-        for (std::size_t k = 0; k < dim * s; ++k) sum += row[k] * gathered_[k];
-        out[static_cast<std::size_t>(patch.atoms[outer + c]) * size_ + u] = sum;
+        out[static_cast<std::size_t>(patch.atoms[outer + c]) * size_ + u] =
+            detail::dot_product(row, gathered_.data(), dim * s);
       }
   }
 }

@@ -20,6 +20,7 @@ struct SelfConsistencyTape {
   std::vector<T> own;          // (n·in): Pp alone
   std::vector<T> lambda, nu, u, image, total_bar, level_bar, field_bar, other, constant;
   std::vector<T> feature_scratch;
+  std::vector<int> bonds;  // the pairs that are bonds, where not all are
   std::vector<R> right, solution, groups, group_solution;
 };
 
@@ -49,13 +50,14 @@ class SelfConsistency {
     const SiteCoefficients<T>& coefficients;
     std::span<const T> external;  // (n·size) v_ext, with prescribed Fermi levels
     const ScfOptions& options;
+    double bond_cutoff = 0.0;  // Å, where bonds end; 0: all pairs of the geometry are bonds
   };
 
   /// @param tape  holds the constraints in tape.density.constraints
   SelfConsistency(const System& system, SelfConsistencyTape<Law, T>& tape)
       : system_(system),
         tape_(tape),
-        sum_{system.law, bonds_of(system.geometry),
+        sum_{system.law, bonds_of(system.geometry, system.bond_cutoff, tape.bonds),
              static_cast<std::size_t>(system.geometry.n_atoms()), inputs(system.law, system.size),
              system.size},
         field_(system.solver, system.plan, sum_.atoms, system.size, receiver(system.law),
@@ -234,7 +236,7 @@ void SelfConsistency<Law, S, T>::solve_tangent() {
                             tape_.scratch);
     for (std::size_t i = 0; i < n; ++i) tape_.right[i] = -tangent_of(tape_.image[i]);
   } else {
-    tape_.image.resize(n);
+    tape_.image.assign(n, T{});
     sum_.template respond<T>(system_.coefficients, tape_.f.data(), tape_.image.data(), tape_.u,
                              tape_.scratch);
     for (std::size_t i = 0; i < n; ++i) tape_.right[i] = tangent_of(tape_.image[i]);

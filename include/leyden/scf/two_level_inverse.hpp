@@ -24,7 +24,7 @@ namespace leyden::inline LEYDEN_ABI {
 /// aggregates:
 ///
 ///     energies:         Gᵀ (1 − Y E Yᵀ) G,    Y = G V,   E = C (1 + YᵀY C)⁻¹
-///     responses, maps:  B + Y E Vᵀ B,         Y = B A V,  E = C (1 − VᵀY C)⁻¹
+///     responses, maps:  B (1 + A V E Vᵀ B),   W = VᵀB A V,  E = C (1 − W C)⁻¹
 ///
 /// Responses without bonds are brought into the form of energies, 1 + S K = S (S⁻¹ + K) with
 /// S = −A, which is better approximated: it stays positive.
@@ -59,9 +59,15 @@ class TwoLevelInverse {
   static Eigen::Index at(int aggregate, std::size_t moment) {
     return Aggregates<R>::at(aggregate, moment);
   }
-  bool couple(const Geometry<R>& geometry, const LawBlocks<R>& blocks);
+  bool couple(const LawBlocks<R>& blocks);
+  // Energies:
+  void couple_symmetric();
   void add_coupled(std::span<const R> x, Vector& out) const;       // out = Yᵀ x
   void spread(const Vector& e, R factor, std::span<R> out) const;  // out += factor Y e
+  // Others:
+  void couple_responses(const LawBlocks<R>& blocks);
+  void add_responses(std::span<const R> x, Vector& out) const;     // out = (A V)ᵀ x
+  void spread_responses(const Vector& e, std::span<R> out) const;  // out = A V e
 
   void invert_softness(const LawBlocks<R>& blocks);
   void apply_symmetric(std::span<const R> in, std::span<R> out) const;
@@ -76,7 +82,10 @@ class TwoLevelInverse {
   Aggregates<R> aggregates_;
   LocalInverse<R> local_;
   Matrix gram_, inverse_;  // W, E
+  BondEnds bonds_;
   // Y by patches: which aggregates its core's rows touch, and (core·coupled) × (touched·moments).
+  // Or A V by atoms: which aggregates each responds to, and (coupled) × (moments) for each of
+  // these.
   std::vector<std::size_t> touched_first_, y_first_;
   std::vector<int> touched_;
   std::vector<R> y_;
@@ -85,109 +94,25 @@ class TwoLevelInverse {
   mutable std::vector<R> scratch_, scaled_scratch_;
 
   std::vector<int> slot_;
-  std::vector<R> image_;
+  std::vector<R> image_;  // scratch
 };
 
-/// Sets Y, W and E. False when there is no E.
+/// Sets Y or A V, W and E. False when there is no E.
 template <std::floating_point R>
-bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>& blocks) {
-  const std::size_t count = aggregates_.count(), dim = count * moments;
-  const std::size_t s = local_.coupled(), size = local_.size(), in = blocks.in;
+bool TwoLevelInverse<R>::couple(const LawBlocks<R>& blocks) {
+  const Eigen::Index dim = static_cast<Eigen::Index>(aggregates_.unknowns());
   touched_first_.assign(1, 0);
   y_first_.clear();
   touched_.clear();
   y_.clear();
-  slot_.assign(count, -1);
-  gram_.setZero(static_cast<Eigen::Index>(dim), static_cast<Eigen::Index>(dim));
-  for (std::size_t p = 0; p < local_.patches(); ++p) {
-    const typename LocalInverse<R>::Patch patch = local_.patch(p);
-    const std::size_t begin = touched_.size(), rows = patch.core * s;
-    const auto touch = [&](std::size_t atom) {
-      int& slot = slot_[static_cast<std::size_t>(aggregates_.of(atom))];
-      if (slot >= 0) return;
-      slot = static_cast<int>(touched_.size() - begin);
-      touched_.push_back(aggregates_.of(atom));
-    };
-    for (int i : patch.atoms) {
-      const std::size_t atom = static_cast<std::size_t>(i);
-      touch(atom);
-      if (symmetric_ || blocks.bonds.empty()) continue;
-      for (int e = geometry.first[atom]; e < geometry.first[atom + 1]; ++e)
-        touch(static_cast<std::size_t>(geometry.sender[static_cast<std::size_t>(e)]));
-    }
-    const std::size_t width = (touched_.size() - begin) * moments;
-    touched_first_.push_back(touched_.size());
-    // V, or A V, of the patch.
-    image_.assign(patch.atoms.size() * s * width, R(0));
-    const auto add = [&](std::size_t a, std::size_t from, const R* block, std::size_t block_width) {
-      R* const to =
-          image_.data() + a * s * width +
-          static_cast<std::size_t>(slot_[static_cast<std::size_t>(aggregates_.of(from))]) * moments;
-      for (std::size_t v = 0; v < s; ++v) {
-        R row[moments];
-        aggregates_.translate(from, v, row);
-        for (std::size_t u = 0; u < s; ++u) {
-          R x = R(0);
-          if (block)
-            for (std::size_t w = v; w < in; w += size) x += block[u * block_width + w];
-          else if (u == v)
-            x = R(1);
-          if (x == R(0)) continue;
-          for (std::size_t m = 0; m < moments; ++m) to[u * width + m] += x * row[m];
-        }
-      }
-    };
-    for (std::size_t a = 0; a < patch.atoms.size(); ++a) {
-      const std::size_t atom = static_cast<std::size_t>(patch.atoms[a]);
-      if (symmetric_) {
-        add(a, atom, nullptr, 0);
-        continue;
-      }
-      add(a, atom, blocks.atoms.data() + atom * size * in, in);
-      if (blocks.bonds.empty()) continue;
-      for (int e = geometry.first[atom]; e < geometry.first[atom + 1]; ++e) {
-        const std::size_t k = static_cast<std::size_t>(e);
-        const std::size_t bond = static_cast<std::size_t>(geometry.pair[k]);
-        const std::size_t end = geometry.pair_edge[bond] != e ? 0 : 1;
-        const R* const row = blocks.bonds.data() + bond * 4 * size * in + end * size * 2 * in;
-        add(a, atom, row + end * in, 2 * in);
-        add(a, static_cast<std::size_t>(geometry.sender[k]), row + (1 - end) * in, 2 * in);
-      }
-    }
-    y_first_.push_back(y_.size());
-    y_.resize(y_.size() + rows * width, R(0));
-    R* const y = y_.data() + y_first_.back();
-    const std::size_t stride = patch.atoms.size() * s;
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t k = 0; k < stride; ++k) {
-        const R x = patch.rows[r * stride + k];
-        for (std::size_t c = 0; c < width; ++c) y[r * width + c] += x * image_[k * width + c];
-      }
-    // W += YᵀY, or VᵀY.
-    const auto touched = [&](std::size_t c) {
-      return at(touched_[begin + c / moments], c % moments);
-    };
-    for (std::size_t r = 0; r < rows; ++r) {
-      const R* const row = y + r * width;
-      if (symmetric_) {
-        for (std::size_t c = 0; c < width; ++c)
-          for (std::size_t d = 0; d < width; ++d) gram_(touched(d), touched(c)) += row[d] * row[c];
-      } else {
-        const std::size_t atom =
-            static_cast<std::size_t>(patch.atoms[patch.atoms.size() - patch.core + r / s]);
-        R v[moments];
-        aggregates_.translate(atom, r % s, v);
-        for (std::size_t c = 0; c < width; ++c)
-          for (std::size_t m = 0; m < moments; ++m)
-            gram_(at(aggregates_.of(atom), m), touched(c)) += v[m] * row[c];
-      }
-    }
-    for (std::size_t k = begin; k < touched_.size(); ++k)
-      slot_[static_cast<std::size_t>(touched_[k])] = -1;
-  }
+  slot_.assign(aggregates_.count(), -1);
+  gram_.setZero(dim, dim);
+  if (symmetric_)
+    couple_symmetric();
+  else
+    couple_responses(blocks);
   // E = C (1 ± W C)⁻¹, by (1 ± C Wᵀ) Eᵀ = C.
-  const Eigen::Map<const Matrix> c(aggregates_.kernel().data(), static_cast<Eigen::Index>(dim),
-                                   static_cast<Eigen::Index>(dim));
+  const Eigen::Map<const Matrix> c(aggregates_.kernel().data(), dim, dim);
   inverse_.noalias() = c * gram_.transpose();
   if (!symmetric_) inverse_ = -inverse_;
   inverse_.diagonal().array() += R(1);
@@ -203,9 +128,138 @@ bool TwoLevelInverse<R>::couple(const Geometry<R>& geometry, const LawBlocks<R>&
   return inverse_.allFinite();
 }
 
+/// Y = G V and W = YᵀY.
+template <std::floating_point R>
+void TwoLevelInverse<R>::couple_symmetric() {
+  const std::size_t s = local_.coupled();
+  for (std::size_t p = 0; p < local_.patches(); ++p) {
+    const typename LocalInverse<R>::Patch patch = local_.patch(p);
+    const std::size_t begin = touched_.size(), rows = patch.core * s;
+    for (int i : patch.atoms) {
+      const int aggregate = aggregates_.of(static_cast<std::size_t>(i));
+      int& slot = slot_[static_cast<std::size_t>(aggregate)];
+      if (slot >= 0) continue;
+      slot = static_cast<int>(touched_.size() - begin);
+      touched_.push_back(aggregate);
+    }
+    const std::size_t width = (touched_.size() - begin) * moments;
+    touched_first_.push_back(touched_.size());
+    y_first_.push_back(y_.size());
+    y_.resize(y_.size() + rows * width, R(0));
+    R* const y = y_.data() + y_first_.back();
+    const std::size_t stride = patch.atoms.size() * s;
+    for (std::size_t a = 0; a < patch.atoms.size(); ++a) {
+      const std::size_t atom = static_cast<std::size_t>(patch.atoms[a]);
+      const std::size_t to =
+          static_cast<std::size_t>(slot_[static_cast<std::size_t>(aggregates_.of(atom))]) * moments;
+      for (std::size_t u = 0; u < s; ++u) {
+        R v[moments];
+        aggregates_.translate(atom, u, v);
+        for (std::size_t r = 0; r < rows; ++r) {
+          const R x = patch.rows[r * stride + a * s + u];
+          for (std::size_t m = 0; m < moments; ++m) y[r * width + to + m] += x * v[m];
+        }
+      }
+    }
+    const auto touched = [&](std::size_t c) {
+      return at(touched_[begin + c / moments], c % moments);
+    };
+    // The sum over rows first: W is in the order of aggregates.
+    image_.assign(width * width, R(0));
+    for (std::size_t r = 0; r < rows; ++r) {
+      const R* const row = y + r * width;
+      for (std::size_t c = 0; c < width; ++c)
+        for (std::size_t d = 0; d < width; ++d) image_[c * width + d] += row[c] * row[d];
+    }
+    for (std::size_t c = 0; c < width; ++c)
+      for (std::size_t d = 0; d < width; ++d)
+        gram_(touched(d), touched(c)) += image_[c * width + d];
+    for (std::size_t k = begin; k < touched_.size(); ++k)
+      slot_[static_cast<std::size_t>(touched_[k])] = -1;
+  }
+}
+
+/// A V, and W = Vᵀ B A V.
+template <std::floating_point R>
+void TwoLevelInverse<R>::couple_responses(const LawBlocks<R>& blocks) {
+  const std::size_t s = local_.coupled(), size = local_.size(), in = blocks.in;
+  const std::size_t joined = std::min(blocks.joined, s), widths = blocks.widths();
+  for (std::size_t i = 0; i + 1 < bonds_.first.size(); ++i) {
+    const std::size_t begin = touched_.size();
+    // Rows of what the atom responds to at another.
+    const auto add = [&](std::size_t other, const R* block, std::size_t count, std::size_t row,
+                         std::size_t width) {
+      const int aggregate = aggregates_.of(other);
+      int& slot = slot_[static_cast<std::size_t>(aggregate)];
+      if (slot < 0) {
+        slot = static_cast<int>(touched_.size() - begin);
+        touched_.push_back(aggregate);
+        y_.resize(y_.size() + s * moments, R(0));
+      }
+      R* const to = y_.data() + (begin + static_cast<std::size_t>(slot)) * s * moments;
+      for (std::size_t v = 0; v < count; ++v) {
+        R moment[moments];
+        aggregates_.translate(other, v, moment);
+        for (std::size_t u = 0; u < count; ++u) {
+          R x = R(0);
+          for (std::size_t w = 0; w < widths; ++w) x += block[u * row + w * width + v];
+          for (std::size_t m = 0; m < moments; ++m) to[u * moments + m] += x * moment[m];
+        }
+      }
+    };
+    add(i, blocks.atoms.data() + i * size * in, s, in, size);
+    if (!blocks.bonds.empty())
+      for (const BondEnds::End& end : bonds_.of(i)) {
+        const std::size_t row = blocks.bond_row();
+        add(i, blocks.bond_part(end.bond, end.side, end.side, 0), joined, row, blocks.joined);
+        add(end.other, blocks.bond_part(end.bond, end.side, 1 - end.side, 0), joined, row,
+            blocks.joined);
+      }
+    touched_first_.push_back(touched_.size());
+    for (std::size_t k = begin; k < touched_.size(); ++k)
+      slot_[static_cast<std::size_t>(touched_[k])] = -1;
+  }
+  for (std::size_t p = 0; p < local_.patches(); ++p) {
+    const typename LocalInverse<R>::Patch patch = local_.patch(p);
+    const std::size_t stride = patch.atoms.size() * s;
+    const int* const core = patch.atoms.data() + patch.atoms.size() - patch.core;
+    for (std::size_t first = 0; first < patch.core;) {
+      // Vᵀ B of one aggregate's atoms in the core; most often these are all.
+      const int aggregate = aggregates_.of(static_cast<std::size_t>(core[first]));
+      image_.assign(moments * stride, R(0));
+      std::size_t c = first;
+      for (; c < patch.core; ++c) {
+        const std::size_t atom = static_cast<std::size_t>(core[c]);
+        if (aggregates_.of(atom) != aggregate) break;
+        for (std::size_t u = 0; u < s; ++u) {
+          R v[moments];
+          aggregates_.translate(atom, u, v);
+          const R* const row = patch.rows + (c * s + u) * stride;
+          for (std::size_t m = 0; m < moments; ++m) {
+            if (v[m] == R(0)) continue;
+            for (std::size_t k = 0; k < stride; ++k) image_[m * stride + k] += v[m] * row[k];
+          }
+        }
+      }
+      first = c;
+      for (std::size_t a = 0; a < patch.atoms.size(); ++a) {
+        const std::size_t atom = static_cast<std::size_t>(patch.atoms[a]);
+        for (std::size_t k = touched_first_[atom]; k < touched_first_[atom + 1]; ++k)
+          for (std::size_t d = 0; d < moments; ++d)
+            for (std::size_t m = 0; m < moments; ++m) {
+              R sum = 0;
+              for (std::size_t u = 0; u < s; ++u)
+                sum += image_[m * stride + a * s + u] * y_[(k * s + u) * moments + d];
+              gram_(at(aggregate, m), at(touched_[k], d)) += sum;
+            }
+      }
+    }
+  }
+}
+
 template <std::floating_point R>
 template <class Law>
-void TwoLevelInverse<R>::build(const Geometry<R>& geometry, const LawSum<Law>&,
+void TwoLevelInverse<R>::build(const Geometry<R>& geometry, const LawSum<Law>& sum,
                                const LawBlocks<R>& blocks, std::span<const R> hardness,
                                std::span<const double> widths, std::span<const double> receiver,
                                const Options& options) {
@@ -218,14 +272,15 @@ void TwoLevelInverse<R>::build(const Geometry<R>& geometry, const LawSum<Law>&,
     charge_inverse_.build(geometry, of.atoms, hardness, widths, options.charges);
     return;
   }
+  bonds_.build(blocks.bonds.empty() ? BondList{} : sum.bonds, sum.atoms);
   cores_.build(geometry, options.patches.core);
   const double smooth = aggregates_.build(geometry, widths, receiver, options.aggregates);
   const auto patches = [&](double variance) {
-    local_.build(symmetric_, geometry, cores_, of, hardness, widths, receiver, variance,
+    local_.build(symmetric_, geometry, cores_, bonds_, of, hardness, widths, receiver, variance,
                  options.patches);
   };
   patches(smooth);
-  coarse_ = smooth > 0 && couple(geometry, of);
+  coarse_ = smooth > 0 && couple(of);
   if (smooth > 0 && !coarse_) patches(0.0);
 }
 
@@ -263,6 +318,30 @@ void TwoLevelInverse<R>::spread(const Vector& e, R factor, std::span<R> out) con
       out[atom * size + r % s] += factor * sum;
     }
   }
+}
+
+template <std::floating_point R>
+void TwoLevelInverse<R>::add_responses(std::span<const R> x, Vector& out) const {
+  const std::size_t s = local_.coupled(), size = local_.size();
+  out.setZero(static_cast<Eigen::Index>(aggregates_.unknowns()));
+  for (std::size_t i = 0; i + 1 < touched_first_.size(); ++i)
+    for (std::size_t k = touched_first_[i]; k < touched_first_[i + 1]; ++k) {
+      const R* y = y_.data() + k * s * moments;
+      for (std::size_t u = 0; u < s; ++u, y += moments)
+        for (std::size_t m = 0; m < moments; ++m) out[at(touched_[k], m)] += y[m] * x[i * size + u];
+    }
+}
+
+template <std::floating_point R>
+void TwoLevelInverse<R>::spread_responses(const Vector& e, std::span<R> out) const {
+  const std::size_t s = local_.coupled(), size = local_.size();
+  std::fill(out.begin(), out.end(), R(0));
+  for (std::size_t i = 0; i + 1 < touched_first_.size(); ++i)
+    for (std::size_t k = touched_first_[i]; k < touched_first_[i + 1]; ++k) {
+      const R* y = y_.data() + k * s * moments;
+      for (std::size_t u = 0; u < s; ++u, y += moments)
+        for (std::size_t m = 0; m < moments; ++m) out[i * size + u] += y[m] * e[at(touched_[k], m)];
+    }
 }
 
 /// S = −A of each atom, inverted. What does not respond gets a stiffness that is large, not
@@ -324,8 +403,10 @@ void TwoLevelInverse<R>::apply(std::span<const R> in, std::span<R> out, bool tra
   } else if (symmetric_) {
     apply_symmetric(in, out);
   } else if (transpose) {
-    if (!coarse_) return local_.columns(in, out);
-    add_coupled(in, small_);
+    local_.columns(in, out);
+    if (!coarse_) return;
+    // Bᵀ (1 + V Eᵀ (A V)ᵀ Bᵀ)
+    add_responses(out, small_);
     other_.noalias() = inverse_.transpose() * small_;
     scratch_.assign(in.begin(), in.end());
     aggregates_.spread_moments(other_, local_.coupled(), local_.size(), scratch_);
@@ -335,7 +416,12 @@ void TwoLevelInverse<R>::apply(std::span<const R> in, std::span<R> out, bool tra
     if (!coarse_) return;
     aggregates_.add_moments(out, local_.coupled(), local_.size(), small_);
     other_.noalias() = inverse_ * small_;
-    spread(other_, R(1), out);
+    // B (1 + A V E Vᵀ B)
+    scratch_.resize(in.size());
+    scaled_scratch_.resize(in.size());
+    spread_responses(other_, scratch_);
+    local_.rows(scratch_, scaled_scratch_);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += scaled_scratch_[i];
   }
 }
 
