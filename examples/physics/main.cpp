@@ -5,7 +5,7 @@
 // plot (SVG) for each, which docs/physics.md explains.
 #include "scenes.hpp"
 
-#include "../quickstart/svg.hpp"
+#include "../models/svg.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,7 +13,7 @@
 #include <fstream>
 
 using namespace physics;
-using quickstart::Axis;
+using examples::Axis;
 
 namespace {
 
@@ -41,8 +41,8 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
 }
 
 std::string plot(const Figure& figure) {
-  quickstart::Svg svg(560, 390, figure.title);
-  const quickstart::Panel panel(svg, 72, 34, 460, 270, figure.x, figure.y);
+  examples::Svg svg(560, 390, figure.title);
+  const examples::Panel panel(svg, 72, 34, 460, 270, figure.x, figure.y);
   panel.axes(figure.title);
   std::vector<std::pair<std::string, std::string>> names;
   for (std::size_t k = 0; k < figure.curves.size(); ++k) {
@@ -58,8 +58,8 @@ std::string plot(const Figure& figure) {
   }
   // Two rows of names.
   const std::size_t half = names.size() > 2 ? (names.size() + 1) / 2 : names.size();
-  quickstart::legend(svg, 72, 362, {names.begin(), names.begin() + static_cast<long>(half)}, true);
-  quickstart::legend(svg, 72, 381, {names.begin() + static_cast<long>(half), names.end()}, true);
+  examples::legend(svg, 72, 362, {names.begin(), names.begin() + static_cast<long>(half)}, true);
+  examples::legend(svg, 72, 381, {names.begin() + static_cast<long>(half), names.end()}, true);
   return svg.str();
 }
 
@@ -176,8 +176,7 @@ Figure traps() {
            {}};
   for (double temperature : {0.05, 0.2, 0.5}) {
     const auto model = trap(temperature, size, SelfInteraction::excluded);
-    f.curves.push_back(curve("T = " + quickstart::format_number(temperature) + " V",
-                             range(-6, 3, 90),
+    f.curves.push_back(curve("T = " + examples::format_number(temperature) + " V", range(-6, 3, 90),
                              [&](double level) { return charge_at(model, level); }));
     std::printf("step of 10-90 %% at T = %.2f V: %.5f V, 2 ln 9 T = %.5f V\n", temperature,
                 step_width(model, size), 2 * std::log(9.0) * temperature);

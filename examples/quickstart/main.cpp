@@ -1,33 +1,27 @@
 // CTEST: data/silica_vacancy.xyz --out ../report/ctest --epochs 1
+// MODELS: short_range fixed_charges local_multipoles charge_equilibration
 // SPDX-License-Identifier: MIT
 // Trains four points of the design space on the same data with the same budget, and compares them:
 // quickstart DATA --out DIR [--epochs N] [--seed N] [--threads N] [--resume]
 #include <leyden/io/checkpoint.hpp>
 #include <leyden/io/extxyz.hpp>
 
-#include <unistd.h>
-
 #include <chrono>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <sstream>
 
-#include "point.hpp"
+#include "../models/console.hpp"
+#include "../models/trainable.hpp"
 #include "report.hpp"
 
 using namespace leyden;
-using namespace quickstart;
+using namespace examples;
+using quickstart::Report;
 
 namespace {
 
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
-extern "C" void request_stop(int) { stop_requested = true; }
+constexpr double cutoff = 4.5;  // Å
 
 struct Arguments {
   std::string data, out = "report", resume_command;
@@ -83,55 +77,10 @@ Arguments parse(int argc, char** argv) {
   return a;
 }
 
-std::string clock_text(double seconds) {
-  const int s = static_cast<int>(seconds + 0.5);
-  char text[32];
-  std::snprintf(text, sizeof text, "%d:%02d", s / 60, s % 60);
-  return text;
-}
-
-/// One line that is rewritten on a terminal; otherwise a line now and then.
-class ProgressLine {
- public:
-  ProgressLine(std::string name, int epochs)
-      : name_(std::move(name)), every_(std::max(1, epochs / 5)), terminal_(isatty(1) != 0) {}
-
-  void operator()(const TrainingProgress& p) {
-    using Clock = std::chrono::steady_clock;
-    const bool last = p.finished && p.epoch == p.epochs;
-    if (terminal_) {
-      if (!last && Clock::now() < next_) return;
-      next_ = Clock::now() + std::chrono::milliseconds(200);
-    } else if (!p.finished || (p.epoch % every_ != 0 && !last && p.epoch != 1)) {
-      return;
-    }
-    char text[256];
-    std::snprintf(text, sizeof text,
-                  "%-26s epoch %3d/%d  loss: energy %.2e forces %.2e charges %.2e  %4.0f "
-                  "structures/s  %s left",
-                  name_.c_str(), p.epoch, p.epochs, p.train.energy, p.train.forces, p.train.charges,
-                  p.structures_per_second, clock_text(p.seconds_left).c_str());
-    if (terminal_)
-      std::printf("\r\033[K%s%s", text, last ? "\n" : "");
-    else
-      std::printf("%s\n", text);
-    std::fflush(stdout);
-  }
-  void interrupt() const {
-    if (terminal_) std::printf("\n");
-  }
-
- private:
-  std::string name_;
-  int every_;
-  bool terminal_;
-  std::chrono::steady_clock::time_point next_{};
-};
-
 /// One line of log.jsonl: no times, so that the file is the same for a seed.
-std::string log_line(const Point& point, const EpochRecord& r) {
+std::string log_line(const Trainable& point, const EpochRecord& r) {
   std::ostringstream text;
-  text << std::setprecision(9) << "{\"model\": \"" << point.file() << "\", \"epoch\": " << r.epoch
+  text << std::setprecision(9) << "{\"model\": \"" << point.key() << "\", \"epoch\": " << r.epoch
        << ", \"loss\": {\"energy\": " << r.train.energy << ", \"forces\": " << r.train.forces
        << ", \"charges\": " << r.train.charges
        << "}, \"validation_loss\": {\"energy\": " << r.validation.energy
@@ -146,13 +95,13 @@ std::string log_line(const Point& point, const EpochRecord& r) {
   return text.str();
 }
 
-Checkpoint make_file(const Point& point, const Settings& settings) {
+Checkpoint make_file(const Trainable& point, const ModelSetup& setup) {
   Checkpoint c;
-  c.model = point.file();
-  c.seed = settings.seed;
-  const DataStatistics& s = settings.statistics;
+  c.model = point.key();
+  c.seed = setup.seed;
+  const DataStatistics& s = setup.statistics;
   c.constants = {{"species", {s.species.begin(), s.species.end()}},
-                 {"cutoff", {settings.cutoff}},
+                 {"cutoff", {cutoff}},
                  {"average_neighbors", {s.average_neighbors}},
                  {"atomic_energies", s.atomic_energies},
                  {"scale", {s.scale}},
@@ -180,10 +129,10 @@ int run(const Arguments& arguments) {
   const std::vector<Frame> frames = read_extxyz(arguments.data, reading, &keys);
   const DataSplit split =
       split_dataset(frames.size(), {.train = 220, .validation = 30, .test = 50}, arguments.seed);
-  Settings settings;
-  settings.seed = arguments.seed;
-  settings.threads = arguments.threads;
-  settings.statistics = data_statistics(frames, split.train, settings.cutoff);
+  ModelSetup setup;
+  setup.seed = arguments.seed;
+  setup.threads = arguments.threads;
+  setup.statistics = data_statistics(frames, split.train, cutoff);
   // [data]
 
   // [options]
@@ -199,19 +148,19 @@ int run(const Arguments& arguments) {
   std::printf("%s\n", keys.text().c_str());
   std::printf("%zu structures: %zu for training, %zu for validation, %zu for the test\n",
               frames.size(), split.train.size(), split.validation.size(), split.test.size());
-  std::vector<std::unique_ptr<Point>> points;
-  points.push_back(make_short_range(settings));
-  points.push_back(make_fixed_charges(settings));
-  points.push_back(make_local_multipoles(settings));
-  points.push_back(make_charge_equilibration(settings));
+  std::vector<std::unique_ptr<Trainable>> points;
+  points.push_back(make_short_range(setup));
+  points.push_back(make_fixed_charges(setup));
+  points.push_back(make_local_multipoles(setup));
+  points.push_back(make_charge_equilibration(setup));
 
-  Report report(frames, split.test, settings.statistics);
+  Report report(frames, split.test, setup.statistics);
   std::vector<std::pair<std::string, double>> timing;
   std::ofstream log(out / "log.jsonl", std::ios::trunc);
   for (auto& point : points) {
     const auto start = std::chrono::steady_clock::now();
-    const std::string saved = (out / "checkpoints" / (point->file() + ".json")).string();
-    point->start(frames, split, options);
+    const std::string saved = (out / "checkpoints" / (point->key() + ".json")).string();
+    point->start(frames, split.train, split.validation, options);
     if (arguments.resume && fs::exists(saved)) {
       const Checkpoint c = read_checkpoint(saved);
       require_same_layout(c, point->layout());
@@ -220,13 +169,13 @@ int run(const Arguments& arguments) {
     }
     for (const EpochRecord& r : point->records()) log << log_line(*point, r);
     const auto save = [&] {
-      Checkpoint c = make_file(*point, settings);
+      Checkpoint c = make_file(*point, setup);
       c.training = point->state();
       write_checkpoint(saved, c);
     };
 
     const bool complete = static_cast<int>(point->records().size()) == options.epochs;
-    ProgressLine line(point->name(), options.epochs);
+    ProgressLine line(point->title(), options.epochs);
     const TrainingOutcome outcome = point->train(
         [&](const TrainingProgress& p) {
           line(p);
@@ -238,13 +187,14 @@ int run(const Arguments& arguments) {
       line.interrupt();
       std::printf("stopped; what was done is saved in %s\ngo on with: %s\n",
                   (out / "checkpoints").c_str(), arguments.resume_command.c_str());
-      return 130;
+      return interrupted;
     }
-    point->finish();
-    write_checkpoint((out / "models" / (point->file() + ".json")).string(),
-                     make_file(*point, settings));
-    timing.emplace_back(point->name(), seconds_since(start));
-    report.add(point->name(), point->layout().size(), point->predict(frames, split.test),
+    point->use_best_parameters();
+    write_checkpoint((out / "models" / (point->key() + ".json")).string(),
+                     make_file(*point, setup));
+    timing.emplace_back(point->title(), seconds_since(start));
+    report.add(point->title(), point->layout().size(),
+               point->predict(frames, split.test, {.forces = true, .stress = false}),
                point->records());
   }
   report.write(out);
@@ -272,8 +222,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < argc; ++i) arguments.resume_command += std::string(argv[i]) + " ";
     if (!arguments.resume) arguments.resume_command += "--resume";
   }
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
+  stop_on_signals();
   try {
     return run(arguments);
   } catch (const std::exception& e) {

@@ -6,9 +6,11 @@
 #include <fstream>
 #include <set>
 
-#include "svg.hpp"
+#include "../models/console.hpp"
+#include "../models/svg.hpp"
 
 using namespace leyden;
+using namespace examples;
 
 namespace quickstart {
 
@@ -26,13 +28,6 @@ std::string charge_text(double q) {
 
 const char* state_color(std::size_t k) { return state_colors[std::min<std::size_t>(k, 3)]; }
 const char* model_color(std::size_t k) { return model_colors[k % model_colors.size()]; }
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.flush();
-  if (!file) throw InputError(path.string() + " cannot be written");
-}
 
 }  // namespace
 

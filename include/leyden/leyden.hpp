@@ -145,6 +145,7 @@
 #include <leyden/io/safetensors.hpp>
 #include <leyden/io/specification.hpp>
 #include <leyden/io/symmetrix.hpp>
+#include <leyden/io/training_fields.hpp>
 #include <leyden/observables.hpp>
 #include <leyden/observables/maps.hpp>
 #include <leyden/observables/response.hpp>
@@ -166,6 +167,8 @@
 #include <leyden/scf/outcome.hpp>
 #include <leyden/scf/self_consistency.hpp>
 #include <leyden/scf/two_level_inverse.hpp>
+#include <leyden/train/committee.hpp>
+#include <leyden/train/data_check.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
 #include <leyden/train/linear_fit.hpp>

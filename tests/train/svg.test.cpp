@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "../../examples/quickstart/svg.hpp"
+#include "../../examples/models/svg.hpp"
 
 #include "support/catch.hpp"
 
-using namespace quickstart;
+using namespace examples;
 
 namespace {
 

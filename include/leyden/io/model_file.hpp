@@ -62,6 +62,14 @@ void save_potential(const std::string& path, const Potential<D, Q, S>& potential
 /// not those that its checksum was taken of.
 inline ModelFile read_model(const std::string& path);
 
+/// What a model file says of a potential's parts: their kinds, shapes and options.
+template <class D, class Q, class S>
+detail::Json potential_specification(const Potential<D, Q, S>& potential);
+
+/// Whether load_point<P> can read the file.
+template <class P>
+bool holds(const ModelFile& file);
+
 /// The potential of a file as what the caller knows it to be.
 /// @throws InputError when the file holds another one, naming it, or when its options or tensors do
 /// not fit.

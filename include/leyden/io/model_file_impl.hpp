@@ -179,6 +179,14 @@ inline std::string wanted_type(const ModelFile& file, bool single) {
 }  // namespace detail
 
 template <class D, class Q, class S>
+detail::Json potential_specification(const Potential<D, Q, S>& potential) {
+  return {{"descriptor", detail::policy_to_json(potential.descriptor())},
+          {"charge_model", detail::policy_to_json(potential.charge_model())},
+          {"solver", detail::policy_to_json(potential.solver())},
+          {"scf", detail::to_json(potential.scf_options())}};
+}
+
+template <class D, class Q, class S>
 void save_potential(const std::string& path, const Potential<D, Q, S>& potential,
                     ModelDescription description) {
   using detail::Json;
@@ -193,19 +201,16 @@ void save_potential(const std::string& path, const Potential<D, Q, S>& potential
     detail::fill_self_test(*description.self_test, potential);
   else
     description.self_test = detail::small_self_test(potential);
-  const Json specification{
-      {"format_version", detail::model_format},
-      {"leyden_version", {LEYDEN_VERSION_MAJOR, LEYDEN_VERSION_MINOR, LEYDEN_VERSION_PATCH}},
-      {"name", description.name},
-      {"units", {{"length", "angstrom"}, {"energy", "eV"}, {"charge", "e"}}},
-      {"descriptor", detail::policy_to_json(potential.descriptor())},
-      {"charge_model", detail::policy_to_json(potential.charge_model())},
-      {"solver", detail::policy_to_json(potential.solver())},
-      {"scf", detail::to_json(potential.scf_options())},
-      {"seed", description.seed},
-      {"training", description.training},
-      {"checksum", checksum(file.tensors)},
-      {"self_test", detail::to_json(*description.self_test)}};
+  Json specification = potential_specification(potential);
+  specification.update(
+      Json{{"format_version", detail::model_format},
+           {"leyden_version", {LEYDEN_VERSION_MAJOR, LEYDEN_VERSION_MINOR, LEYDEN_VERSION_PATCH}},
+           {"name", description.name},
+           {"units", {{"length", "angstrom"}, {"energy", "eV"}, {"charge", "e"}}},
+           {"seed", description.seed},
+           {"training", description.training},
+           {"checksum", checksum(file.tensors)},
+           {"self_test", detail::to_json(*description.self_test)}});
   file.metadata["format"] = detail::model_format_name;
   file.metadata["specification"] = detail::json_text(specification, path);
   write_safetensors(path, file);
@@ -259,8 +264,13 @@ inline ModelFile read_model(const std::string& path) {
 }
 
 template <class P>
+bool holds(const ModelFile& file) {
+  return detail::PartsOf<P>::match(file);
+}
+
+template <class P>
 P load_point(const ModelFile& file) {
-  if (!detail::PartsOf<P>::match(file))
+  if (!holds<P>(file))
     throw InputError(file.path + " holds a " +
                      detail::wanted_type(file, std::same_as<typename P::real_type, float>) +
                      ", not the potential that was asked for");

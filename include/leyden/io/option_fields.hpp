@@ -162,9 +162,16 @@ void fields(V& v, BondRange& o) {
   v("cutoff", o.cutoff);
   v("radial", o.radial);
 }
-/// One width for all, or one per species.
+/// One width for all, or one per species; a number stands for a list of one.
 template <class V>
 void width_field(V& v, GaussianWidths& widths) {
+  if constexpr (requires { v.has_number("widths"); })
+    if (v.has_number("widths")) {
+      double all = 0.0;
+      v("widths", all);
+      widths = all;
+      return;
+    }
   std::vector<double> values = widths.values();
   v("widths", values);
   widths = GaussianWidths(std::move(values));

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -44,6 +45,10 @@ struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
 template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+template <class T>
 struct IsArray : std::false_type {};
 template <class T, std::size_t n>
 struct IsArray<std::array<T, n>> : std::true_type {};
@@ -74,6 +79,11 @@ class FieldReader {
   FieldReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
     if (!object.is_object())
       throw InputError(where_ + " is " + shown(object) + "; an object was expected");
+  }
+  /// Whether the object has a single number under this key.
+  bool has_number(const char* key) const {
+    const auto found = object_.find(key);
+    return found != object_.end() && found->is_number();
   }
   template <class T>
   void operator()(const char* key, T& value) {
@@ -107,6 +117,12 @@ Json to_json(const T& value) {
     Json list = Json::array();
     for (const auto& x : value) list.push_back(to_json<typename T::value_type>(x));
     return list;
+  } else if constexpr (IsMap<T>::value) {
+    Json object = Json::object();
+    for (const auto& [key, x] : value) object[key] = to_json(x);
+    return object;
+  } else if constexpr (std::is_same_v<T, Json>) {
+    return value;
   } else if constexpr (std::is_same_v<T, Vector3<double>>) {
     return Json{value[0], value[1], value[2]};
   } else {
@@ -165,6 +181,11 @@ void from_json(const Json& j, T& value, const std::string& where) {
       from_json(j[i], x, where + "[" + std::to_string(i) + "]");
       value[i] = std::move(x);
     }
+  } else if constexpr (IsMap<T>::value) {
+    require(j.is_object(), "an object");
+    for (const auto& [key, x] : j.items()) from_json(x, value[key], where + "." + key);
+  } else if constexpr (std::is_same_v<T, Json>) {
+    value = j;
   } else if constexpr (std::is_same_v<T, Vector3<double>>) {
     std::array<double, 3> x{};
     from_json(j, x, where);
@@ -177,6 +198,18 @@ void from_json(const Json& j, T& value, const std::string& where) {
 }
 
 }  // namespace detail
+
+/// Sets what a JSON object names of a struct that has fields(); the rest keeps its value. `where`
+/// stands for the object in errors. @throws InputError for unknown keys and values of a wrong type.
+template <class T>
+void read_options(const nlohmann::json& object, T& options, const std::string& where) {
+  detail::from_json(object, options, where);
+}
+/// All options of a struct that has fields().
+template <class T>
+nlohmann::json write_options(const T& options) {
+  return detail::to_json(options);
+}
 
 }  // namespace leyden::inline LEYDEN_ABI
 #endif

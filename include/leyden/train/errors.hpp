@@ -136,7 +136,10 @@ inline std::array<bool, 8> used_quantities(const NamedErrors& rows) {
 
 /// Rows of named errors, RMSE and MAE of every quantity that any row has.
 inline std::string errors_to_markdown(const NamedErrors& rows, const std::string& what = "model") {
-  std::string head = "| " + what + " |", rule = "| --- |";
+  // += and not +: g++ 12 warns, wrongly, of overlapping copies.
+  std::string head = "| ", rule = "| --- |";
+  head += what;
+  head += " |";
   const auto used = detail::used_quantities(rows);
   for (std::size_t k = 0; k < used.size(); ++k) {
     if (!used[k]) continue;
@@ -145,11 +148,17 @@ inline std::string errors_to_markdown(const NamedErrors& rows, const std::string
   }
   std::string text = head + "\n" + rule + "\n";
   for (const auto& [name, errors] : rows) {
-    text += "| " + name + " |";
+    text += "| ";
+    text += name;
+    text += " |";
     for (std::size_t k = 0; k < used.size(); ++k)
       if (used[k]) {
         const ErrorSum& sum = errors.*PredictionErrors::members[k];
-        text += " " + format_error(sum) + " | " + format_error(sum, true) + " |";
+        for (const bool absolute : {false, true}) {
+          text += " ";
+          text += format_error(sum, absolute);
+          text += " |";
+        }
       }
     text += "\n";
   }
@@ -190,17 +199,22 @@ inline std::string errors_to_text(const NamedErrors& rows) {
 inline std::string errors_to_csv(const NamedErrors& rows, const std::string& what = "model") {
   std::string text = what;
   for (const char* key : PredictionErrors::keys)
-    text += std::string(",") + key + "_rmse," + key + "_mae";
+    for (const char* kind : {"_rmse", "_mae"}) {
+      text += ",";
+      text += key;
+      text += kind;
+    }
   text += "\n";
   for (const auto& [name, errors] : rows) {
     // Quoted: names may have commas.
-    text += '"' + name + '"';
-    for (const auto m : PredictionErrors::members) {
-      const ErrorSum& sum = errors.*m;
-      const bool none = sum.count == 0.0;
-      text += "," + (none ? std::string() : format_error(sum, false, 4)) + "," +
-              (none ? std::string() : format_error(sum, true, 4));
-    }
+    text += '"';
+    text += name;
+    text += '"';
+    for (const auto m : PredictionErrors::members)
+      for (const bool absolute : {false, true}) {
+        text += ",";
+        if ((errors.*m).count > 0.0) text += format_error(errors.*m, absolute, 4);
+      }
     text += "\n";
   }
   return text;

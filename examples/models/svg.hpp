@@ -10,7 +10,7 @@
 #include <vector>
 
 // Just enough of SVG for plots: panels with axes, points, lines, bars and a legend.
-namespace quickstart {
+namespace examples {
 
 /// Text with the characters that XML reserves written as entities.
 inline std::string escape_xml(std::string_view text) {
@@ -203,4 +203,4 @@ inline void legend(Svg& svg, double x, double y,
   }
 }
 
-}  // namespace quickstart
+}  // namespace examples
