@@ -1,10 +1,11 @@
-// CTEST: ../report/ctest_train/models/seed1.safetensors ../report/ctest_train/models/seed2.safetensors data/silica_vacancy.xyz --out ../report/ctest_train/predictions.xyz
+// CTEST: ../report/ctest_train data/silica_vacancy.xyz --out ../report/ctest_train/out.xyz
 // AFTER: train
 // MODELS: all
 // SPDX-License-Identifier: MIT
 // Evaluates trained models on structures, and compares them with labels where there are some:
 //   evaluate MODEL.safetensors [MODEL ...] DATA.xyz [--out FILE.xyz] [--threads N]
-// Several models are a committee: predictions are their means, and spreads stand beside them.
+// Several models are a committee: predictions are their means, and spreads stand beside them. The
+// folder of a training stands for all its models.
 #include <leyden/io/extxyz.hpp>
 #include <leyden/train/committee.hpp>
 #include <leyden/train/errors.hpp>
@@ -24,6 +25,26 @@ int usage() {
                "usage: evaluate MODEL.safetensors [MODEL ...] DATA.xyz [--out FILE.xyz] "
                "[--threads N]\n");
   return wrong_use;
+}
+
+/// Folders of trainings become the models in them, in alphabetical order.
+std::vector<std::string> models_of(const std::vector<std::string>& names) {
+  std::vector<std::string> models;
+  for (const std::string& name : names) {
+    if (!std::filesystem::is_directory(name)) {
+      models.push_back(name);
+      continue;
+    }
+    std::vector<std::string> found;
+    const std::filesystem::path folder = std::filesystem::path(name) / "models";
+    if (std::filesystem::is_directory(folder))
+      for (const auto& entry : std::filesystem::directory_iterator(folder))
+        if (entry.path().extension() == ".safetensors") found.push_back(entry.path().string());
+    if (found.empty()) throw InputError(folder.string() + " has no models");
+    std::sort(found.begin(), found.end());
+    models.insert(models.end(), found.begin(), found.end());
+  }
+  return models;
 }
 
 int run(const std::vector<std::string>& models, const std::string& path, const std::string& out,
@@ -87,7 +108,7 @@ int main(int argc, char** argv) {
   const std::string data = files.back();
   files.pop_back();
   try {
-    return run(files, data, out, threads);
+    return run(models_of(files), data, out, threads);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "evaluate: %s\n", e.what());
     return failed;
