@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,15 @@ inline std::string format_number(double v, int digits = 2) {
   return s == "-0" ? "0" : s;
 }
 
+/// "10⁻⁸"
+inline std::string power_of_ten(int exponent) {
+  static constexpr const char* digits[]{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string text = "10";
+  if (exponent < 0) text += "⁻";
+  for (char c : std::to_string(std::abs(exponent))) text += digits[c - '0'];
+  return text;
+}
+
 /// A range of data and its round ticks.
 struct Axis {
   double low = 0.0, high = 1.0;
@@ -69,11 +79,14 @@ struct Axis {
     // Less than a decade: the same round numbers as on a linear axis.
     if (logarithmic && high / low >= 10.0) {
       const bool few = high / low < 100.0;
-      for (int e = static_cast<int>(std::floor(std::log10(low))); std::pow(10.0, e) <= high; ++e)
+      const int first = static_cast<int>(std::floor(std::log10(low)));
+      // Every so many decades, so that labels have room.
+      const int stride = std::max(1, static_cast<int>(std::log10(high / low)) / 6);
+      for (int e = first; std::pow(10.0, e) <= high; ++e)
         for (int m : {1, 2, 5}) {
           const double v = m * std::pow(10.0, e);
-          if (v >= low * 0.999 && v <= high * 1.001 && (m == 1 || few))
-            out.emplace_back(v, format_number(v, std::max(0, -e)));
+          if (v >= low * 0.999 && v <= high * 1.001 && (m == 1 || few) && e % stride == 0)
+            out.emplace_back(v, e < -4 ? power_of_ten(e) : format_number(v, std::max(0, -e)));
         }
       return out;
     }

@@ -77,3 +77,12 @@ TEST_CASE("data at the rim and flat data have a place") {
   CHECK(panel.py(10.0) == 10.0);
   CHECK(panel.py(0.0) == 90.0);  // logarithm of nothing: the lower rim
 }
+
+TEST_CASE("small numbers on a logarithmic axis are powers of ten, with room between them") {
+  const auto ticks = Axis::log(1e-13, 0.5, "residual").ticks();
+  REQUIRE(ticks.size() <= 8);
+  REQUIRE(ticks.size() >= 4);
+  CHECK(power_of_ten(-12) == "10⁻¹²");
+  CHECK(power_of_ten(7) == "10⁷");
+  for (const auto& [value, label] : ticks) CHECK(label.size() < 12);
+}
