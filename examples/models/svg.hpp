@@ -81,7 +81,7 @@ struct Axis {
       const bool few = high / low < 100.0;
       const int first = static_cast<int>(std::floor(std::log10(low)));
       // Every so many decades, so that labels have room.
-      const int stride = std::max(1, static_cast<int>(std::log10(high / low)) / 6);
+      const int stride = (static_cast<int>(std::log10(high / low)) + 5) / 6;
       for (int e = first; std::pow(10.0, e) <= high; ++e)
         for (int m : {1, 2, 5}) {
           const double v = m * std::pow(10.0, e);
