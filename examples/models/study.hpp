@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <leyden/train/trainer.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "console.hpp"
+#include "svg.hpp"
+#include "trainable.hpp"
+
+// What comparisons of all potentials on one data set share.
+namespace examples {
+
+struct StudyArguments {
+  std::string data = "data", out = "report/study";
+  int epochs = 100, seeds = 3, threads = 2;
+  bool fast = false;  ///< a few structures and epochs, one seed: that it runs, not what comes out
+};
+
+/// Empty when they make no sense, after saying how to use the program.
+inline std::optional<StudyArguments> parse_study(int argc, char** argv, const char* program) {
+  StudyArguments a;
+  bool ok = true;
+  for (int i = 1; i < argc && ok; ++i) {
+    const std::string key = argv[i];
+    const auto number = [&] {
+      ok = ok && i + 1 < argc;
+      const int n = ok ? std::atoi(argv[++i]) : 0;
+      ok = ok && n >= 1;
+      return n;
+    };
+    if (key == "--fast") {
+      a.fast = true;
+      a.epochs = 2;
+      a.seeds = 1;
+    } else if ((key == "--data" || key == "--out") && i + 1 < argc) {
+      (key == "--data" ? a.data : a.out) = argv[++i];
+    } else if (key == "--epochs") {
+      a.epochs = number();
+    } else if (key == "--seeds") {
+      a.seeds = number();
+    } else if (key == "--threads") {
+      a.threads = number();
+    } else {
+      ok = false;
+    }
+  }
+  if (ok) return a;
+  std::fprintf(stderr,
+               "usage: %s [--data DIR] [--out DIR] [--epochs N] [--seeds N] [--threads N] "
+               "[--fast]\n",
+               program);
+  return std::nullopt;
+}
+
+struct Data {
+  std::vector<Frame> frames;
+  DataSplit split;
+};
+
+/// The model of a seed: from its file where there is one, else trained and written. Null when
+/// interrupted. @throws InputError for a file of another budget.
+inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const Data& data,
+                                                TrainerOptions options, std::uint64_t seed,
+                                                int threads, const std::filesystem::path& out,
+                                                const ModelSetup& common = {}) {
+  const std::string path =
+      (out / "models" / (entry.key + "-seed" + std::to_string(seed) + ".safetensors")).string();
+  const std::map<std::string, std::string> budget{
+      {"epochs", std::to_string(options.epochs)},
+      {"structures", std::to_string(data.split.train.size())}};
+  if (std::filesystem::exists(path)) {
+    const ModelFile file = read_model(path);
+    if (file.description.training != budget)
+      throw InputError(path +
+                       " was trained with another budget; choose another --out, or remove it");
+    if (auto found = entry.load(file, threads)) return found;
+    throw InputError(path + " holds another potential; remove it");
+  }
+  ModelSetup setup = common;
+  setup.seed = seed;
+  setup.threads = threads;
+  setup.statistics = data_statistics(data.frames, data.split.train, 4.5);
+  auto model = entry.make(setup);
+  options.seed = seed;
+  model->start(data.frames, data.split.train, data.split.validation, options);
+  ProgressLine line(entry.title + ", seed " + std::to_string(seed), options.epochs);
+  if (model->train([&](const TrainingProgress& p) { line(p); }, stop_requested) ==
+      TrainingOutcome::stopped) {
+    line.interrupt();
+    std::printf("stopped; the same command goes on with this model\n");
+    return nullptr;
+  }
+  model->use_best_parameters();
+  ModelDescription description;
+  description.name = entry.title;
+  description.training = budget;
+  SelfTest test;
+  test.structure = data.frames[data.split.train[0]].structure;
+  description.self_test = test;
+  model->save(path, description);
+  return model;
+}
+
+inline std::string charge_text(int q) {
+  return q > 0 ? "+" + std::to_string(q) : q < 0 ? "−" + std::to_string(-q) : "0";
+}
+
+/// The answers of one model of one seed: root mean square errors by name.
+struct Row {
+  std::map<std::string, PredictionErrors> errors;
+  std::map<std::string, double> values;
+
+  /// Nothing without samples.
+  void set(const std::string& name, const ErrorSum& sum) {
+    if (sum.count > 0.0) values[name] = sum.rmse();
+  }
+};
+
+/// Collects rows of models and writes the page of a study.
+class Study {
+ public:
+  void add(std::string title, std::vector<Row> seeds) {
+    models_.emplace_back(std::move(title), std::move(seeds));
+  }
+
+  /// Mean over the seeds, and half the range of them.
+  std::optional<std::pair<double, double>> value(std::size_t model, const std::string& name) const {
+    double low = 1e300, high = -1e300, sum = 0.0;
+    int count = 0;
+    for (const Row& row : models_[model].second) {
+      const auto found = row.values.find(name);
+      if (found == row.values.end()) continue;
+      sum += found->second;
+      low = std::min(low, found->second);
+      high = std::max(high, found->second);
+      ++count;
+    }
+    if (count == 0) return std::nullopt;
+    return std::pair{sum / count, 0.5 * (high - low)};
+  }
+
+  /// Every quantity that any row has, models as rows.
+  std::string markdown() const { return table("| ", " | ", " |\n", true); }
+
+  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence.
+  void write(const std::filesystem::path& out, const std::string& title, const std::string& about,
+             const std::vector<std::string>& figures) const {
+    write_file(out / "table.md", markdown());
+    write_file(out / "table.csv", table("", ",", "\n", false));
+    std::string page =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>" +
+        escape_xml(title) +
+        "</title>\n<style>\nbody{font:16px/1.55 Helvetica,Arial,sans-serif;color:#222;"
+        "max-width:1100px;margin:2.5rem auto;padding:0 1.2rem}\n"
+        "table{border-collapse:collapse;font-size:.85rem}\n"
+        "th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid #e4e4e4}\n"
+        "th:first-child,td:first-child{text-align:left}\np{max-width:50rem}\n"
+        "figure{margin:1rem 0;display:inline-block}\n</style>\n</head>\n<body>\n<h1>" +
+        escape_xml(title) + "</h1>\n<p>" + escape_xml(about) +
+        " Numbers are root mean square errors against the reference: the mean over seeds, ± half "
+        "their range.</p>\n<p>" +
+        escape_xml(sentences(figures)) + "</p>\n" + html_table(figures);
+    for (const std::string& name : figures) page += "<figure>\n" + bars(name) + "</figure>\n";
+    page += "<h2>All quantities</h2>\n" + html_table(names()) + "</body>\n</html>\n";
+    write_file(out / "index.html", page);
+  }
+
+ private:
+  std::vector<std::string> names() const {
+    std::map<std::string, int> all;
+    for (const auto& model : models_)
+      for (const Row& row : model.second)
+        for (const auto& [name, value] : row.values) all[name] = 1;
+    std::vector<std::string> out;
+    for (const auto& [name, one] : all) out.push_back(name);
+    return out;
+  }
+  static std::string number(double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3g", x);
+    return text;
+  }
+  std::string cell(std::size_t model, const std::string& name) const {
+    const auto v = value(model, name);
+    if (!v) return "–";
+    std::string text = number(v->first);
+    if (models_[model].second.size() > 1) text.append(" ± ").append(number(v->second));
+    return text;
+  }
+  std::string table(const std::string& begin, const std::string& between, const std::string& end,
+                    bool rule) const {
+    const std::vector<std::string> columns = names();
+    std::string text = begin;
+    text += "model";
+    for (const std::string& name : columns)
+      text.append(between).append(rule ? name : "\"" + name + "\"");
+    text += end;
+    if (rule) {
+      text += "| ---";
+      for (std::size_t k = 0; k < columns.size(); ++k) text += " | ---:";
+      text += " |\n";
+    }
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      text += begin;
+      text += models_[m].first;
+      for (const std::string& name : columns) {
+        text += between;
+        if (rule) {
+          text += cell(m, name);
+        } else if (const auto v = value(m, name)) {
+          text += number(v->first);
+        }
+      }
+      text += end;
+    }
+    return text;
+  }
+  std::string html_table(const std::vector<std::string>& columns) const {
+    std::string text = "<table>\n<tr><th>model</th>";
+    for (const std::string& name : columns)
+      text.append("<th>").append(escape_xml(name)).append("</th>");
+    text += "</tr>\n";
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
+      for (const std::string& name : columns)
+        text.append("<td>").append(cell(m, name)).append("</td>");
+      text += "</tr>\n";
+    }
+    return text + "</table>\n";
+  }
+  /// One bar for each model.
+  std::string bars(const std::string& name) const {
+    double largest = 0.0;
+    for (std::size_t m = 0; m < models_.size(); ++m)
+      if (const auto v = value(m, name)) largest = std::max(largest, v->first + v->second);
+    if (!(largest > 0.0)) largest = 1.0;
+    const double step = 24.0;
+    Svg svg(520, 50 + step * static_cast<double>(models_.size()), name);
+    svg.text(10, 20, name, "font-size=\"13\" font-weight=\"bold\"");
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      const double y = 34 + step * static_cast<double>(m);
+      svg.text(190, y + 13, models_[m].first, "text-anchor=\"end\"");
+      const auto v = value(m, name);
+      if (!v) {
+        svg.text(200, y + 13, "–");
+        continue;
+      }
+      const double scale = 240.0 / largest;
+      svg.rectangle(198, y, std::max(1.0, v->first * scale), 16, "fill=\"#0072b2\"");
+      svg.line(198 + (v->first - v->second) * scale, y + 8, 198 + (v->first + v->second) * scale,
+               y + 8, "stroke=\"#222\" stroke-width=\"1.5\"");
+      svg.text(204 + (v->first + v->second) * scale, y + 13, cell(m, name), "font-size=\"11\"");
+    }
+    return svg.str();
+  }
+  /// What the numbers say, quantity by quantity: who is best, who is worse than twice that.
+  std::string sentences(const std::vector<std::string>& figures) const {
+    std::string text;
+    for (const std::string& name : figures) {
+      std::size_t best = models_.size();
+      for (std::size_t m = 0; m < models_.size(); ++m) {
+        const auto v = value(m, name);
+        if (v && (best == models_.size() || v->first < value(best, name)->first)) best = m;
+      }
+      if (best == models_.size()) continue;
+      const auto top = *value(best, name);
+      std::string ties, fail;
+      for (std::size_t m = 0; m < models_.size(); ++m) {
+        const auto v = value(m, name);
+        if (!v || m == best) continue;
+        if (v->first - v->second <= top.first + top.second)
+          ties.append(ties.empty() ? "" : ", ").append(models_[m].first);
+        else if (v->first > 2.0 * top.first)
+          fail.append(fail.empty() ? "" : ", ").append(models_[m].first);
+      }
+      text.append(name).append(": least for ").append(models_[best].first);
+      text.append(" (").append(cell(best, name)).append(")");
+      if (!ties.empty()) text.append("; within the seeds of it: ").append(ties);
+      if (!fail.empty()) text.append("; more than twice as much: ").append(fail);
+      text += ". ";
+    }
+    return text;
+  }
+
+  std::vector<std::pair<std::string, std::vector<Row>>> models_;
+};
+
+}  // namespace examples
