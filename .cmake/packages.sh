@@ -5,6 +5,8 @@
 #   need_package PACKAGE …         notes those that are not installed (where dpkg can tell)
 #   get_packages NAME yes|no       installs what is missing, as root or with sudo; with `no`, or where
 #                                  it cannot, says what is missing and ends. NAME speaks.
+#   build_example NAME BUILD TIME  gets what an example needs ($install: yes|no) and compiles it for
+#                                  this machine in the folder BUILD of $root; TIME is told.
 missing=""
 need_command() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need_compiler() {
@@ -40,4 +42,20 @@ get_packages() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
   # shellcheck disable=SC2086  # a list of words
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+}
+build_example() {
+  need_compiler
+  need_command cmake cmake
+  need_command ninja ninja-build
+  need_package libeigen3-dev libxsimd-dev nlohmann-json3-dev
+  # shellcheck disable=SC2154  # set by the script that sources this
+  get_packages "$1" "$install"
+
+  echo "$1: compiling in $2 ($3 the first time)"
+  # shellcheck disable=SC2154
+  mkdir -p "$root/build"
+  cmake -S "$root" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEYDEN_NATIVE=ON \
+        -DLEYDEN_BUILD_TESTS=OFF -DLEYDEN_BUILD_BENCH=OFF -DLEYDEN_BUILD_EXAMPLES=ON \
+        -DLEYDEN_INSTALL=OFF >"$2.log" 2>&1 || { cat "$2.log" >&2; exit 1; }
+  cmake --build "$2" -j "${LEYDEN_JOBS:-2}" --target "leyden.examples.$1"
 }

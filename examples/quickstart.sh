@@ -41,19 +41,8 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$root/build/quickstart
 
 . "$root/.cmake/packages.sh"
-need_compiler
-need_command cmake cmake
-need_command ninja ninja-build
-need_package libeigen3-dev libxsimd-dev nlohmann-json3-dev
-get_packages quickstart "$install"
-
 started=$(date +%s)
-echo "quickstart: compiling in $build (one to two minutes the first time)"
-mkdir -p "$root/build"
-cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEYDEN_NATIVE=ON \
-      -DLEYDEN_BUILD_TESTS=OFF -DLEYDEN_BUILD_BENCH=OFF -DLEYDEN_BUILD_EXAMPLES=ON \
-      -DLEYDEN_INSTALL=OFF >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
-cmake --build "$build" -j "${LEYDEN_JOBS:-2}" --target leyden.examples.quickstart
+build_example quickstart "$build" "one to two minutes"
 echo "quickstart: compiled in $(($(date +%s) - started)) s"
 
 # exec: Ctrl-C reaches the program alone, which saves and says how to go on.

@@ -367,9 +367,10 @@ bool Mace<Shape, Real>::locate_on_knots(const Geometry<T>& geometry, Tape<T>& ta
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   tape.knots.knot.resize(pairs);
   tape.knots.at.resize(pairs);
+  const RadialKnots<Real>& knots_of_all = knots().layers[0];
   for (std::size_t p = 0; p < pairs; ++p)
-    knots().layers[0].locate(p, geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
-                             tape.knots);
+    knots_of_all.locate(p, geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
+                        tape.knots);
   return true;
 }
 
