@@ -322,9 +322,9 @@ void print_rows(const Q& model, const std::string& variant, const D& on) {
   ewald.background = Background::uniform;
   ewald.feature_width = 2.0;  // the widest that a model here looks at
   ParticleMeshOptions mesh;
-  mesh.accuracy = 1e-7;
+  mesh.accuracy = 1e-8;
   mesh.splitting = MeshSplitting::prolate;
-  mesh.cutoff = 11.5;
+  mesh.cutoff = 13.0;  // where the widest Gaussians of a model do not overlap
   mesh.background = Background::uniform;
   mesh.feature_width = 2.0;
   for (const char* boundary : {"molecule", "slab", "bulk"}) {
