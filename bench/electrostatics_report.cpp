@@ -32,6 +32,7 @@ namespace {
 using namespace leyden;
 using leyden_bench::cpu_seconds;
 using leyden_bench::energy_gradient;
+using leyden_bench::figure;
 using leyden_bench::LammpsPeer;
 using leyden_bench::LammpsSettings;
 using leyden_bench::median;
@@ -40,11 +41,6 @@ using leyden_bench::water_charges;
 
 constexpr double accuracy = 1e-5;  // relative, of forces
 constexpr double skin = 0.1;       // Å: lists last while atoms move by half of it
-
-void figure(const std::string& name, double value, const char* unit, const char* target = "") {
-  std::printf("%s\t%.4g\t%s\t%s\n", name.c_str(), value, unit, target);
-  std::fflush(stdout);
-}
 
 struct Times {
   double middle = 0, least = 0;

@@ -25,13 +25,9 @@
 namespace {
 
 using namespace leyden;
+using leyden_bench::figure;
 using leyden_bench::seconds_per_call;
 using leyden_bench::water_like;
-
-void figure(const std::string& name, double value, const char* unit, const char* target = "") {
-  std::printf("%s\t%.4g\t%s\t%s\n", name.c_str(), value, unit, target);
-  std::fflush(stdout);
-}
 
 void machine() {
   figure("machine/peak/double", leyden_bench::peak_flops<double>() / 1e9, "GFLOP/s");

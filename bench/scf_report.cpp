@@ -17,14 +17,10 @@
 namespace {
 
 using namespace leyden;
+using leyden_bench::figure;
 using leyden_bench::seconds_per_call;
 using leyden_bench::SmallMace;
 using leyden_bench::water_like;
-
-void figure(const std::string& name, double value, const char* unit, const char* target = "") {
-  std::printf("%s\t%.4g\t%s\t%s\n", name.c_str(), value, unit, target);
-  std::fflush(stdout);
-}
 
 /// Between 8 and 40 atoms at random in a triclinic cell, none closer than 0.8 Å.
 Structure random_structure(std::uint64_t seed) {

@@ -1,12 +1,11 @@
 // CTEST:
 // SPDX-License-Identifier: MIT
-// A charge model of your own: charges are read from the features and cannot exceed one electron. It
-// says what one atom does, forward and backward; the potential around it gives energies, forces,
-// stress and training gradients.
-#include <leyden/charge/site.hpp>
+// Uses a charge model of your own, own_charge_model.hpp: the potential around it gives energies,
+// forces, stress and training gradients. A line in models/models.hpp trains and compares it.
+#include "own_charge_model.hpp"
+
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/electrostatics/direct.hpp>
-#include <leyden/equivariant/feature_readout.hpp>
 #include <leyden/potential.hpp>
 
 #include <algorithm>
@@ -15,36 +14,12 @@
 
 using namespace leyden;
 
-// [model]
-struct BoundedCharge {
-  static constexpr std::string_view name = "bounded charges";
-  FeatureReadout readout;
-
-  void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
-               std::span<const int> species) {
-    readout.declare(layout, "charge/", shapes, int(species.size()));
-  }
-  void prepare(std::span<const double> parameters) { readout.prepare(parameters); }
-  template <class T>
-  T charge(const ChargeInput<T>& in, int i) const {
-    using std::tanh;
-    return tanh(readout.value(in.features, i, in.species_of(i)));
-  }
-  template <class T>
-  void pullback(const ChargeInput<T>& in, int i, T q_bar, std::span<FeatureArray<T>> h_bar,
-                std::span<T> gradient) const {
-    const T q = charge(in, i);
-    readout.pullback(in.features, i, in.species_of(i), q_bar * (T(1) - q * q), h_bar, gradient);
-  }
-};
-// [model]
-
 int main() {
   MaceOptions options;
   options.species = {1, 8};
   using Model =
-      Potential<Mace<MaceShape{.l_max = 2, .correlation = 2}>, SiteCharges<BoundedCharge>, Direct>;
-  const Model model(Model::descriptor_type(options), SiteCharges<BoundedCharge>{}, Direct{});
+      Potential<Mace<MaceShape{.l_max = 2, .correlation = 2}>, examples::BoundedCharges, Direct>;
+  const Model model(Model::descriptor_type(options), examples::BoundedCharges{}, Direct{});
 
   Structure water;
   water.atomic_numbers = {8, 1, 1};

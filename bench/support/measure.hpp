@@ -4,10 +4,19 @@
 #include <leyden/core/pack.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
+#include <string>
 #include <vector>
 
 namespace leyden_bench {
+
+/// A line of a report: name, value, unit, target.
+inline void figure(const std::string& name, double value, const char* unit,
+                   const char* target = "") {
+  std::printf("%s\t%.4g\t%s\t%s\n", name.c_str(), value, unit, target);
+  std::fflush(stdout);
+}
 
 /// CPU seconds of this process: what another process does on the machine does not count.
 inline double cpu_seconds() {

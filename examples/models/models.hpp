@@ -14,6 +14,8 @@
 #include <leyden/descriptor/mace.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
 
+#include "../own_charge_model.hpp"
+
 // The potentials that the programs of this folder train, evaluate and compare. One line is all that
 // another charge model needs to appear in all of them:
 //   f(key, title, charge model, solver)
@@ -29,7 +31,8 @@
   f(energy_functional, "Energy functional", EnergyFunctional<1>, Reciprocal)            \
   f(fixed_point, "Fixed point", FixedPoint<1>, Reciprocal)                              \
   f(polar_recursion, "Polar recursion", PolarRecursionBetweenPlanes, Reciprocal)        \
-  f(response_functional, "Response functional", ResponseFunctional<1>, Reciprocal)
+  f(response_functional, "Response functional", ResponseFunctional<1>, Reciprocal)      \
+  f(own_charge_model, "Bounded charges (own model)", BoundedCharges, Reciprocal)
 // clang-format on
 
 namespace examples {

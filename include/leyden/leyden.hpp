@@ -16,6 +16,7 @@
 #include <leyden/charge/bond_readout.hpp>
 #include <leyden/charge/bond_readouts.hpp>
 #include <leyden/charge/concepts.hpp>
+#include <leyden/charge/constraint.hpp>
 #include <leyden/charge/energy_functional.hpp>
 #include <leyden/charge/energy_law.hpp>
 #include <leyden/charge/equilibration.hpp>

@@ -5,6 +5,7 @@
 #include <leyden/electrostatics/external_field.hpp>
 
 #include "charge/explicit_checks.hpp"
+#include "charge/own_site.hpp"
 #include "support/allocations.hpp"
 
 namespace {
@@ -87,6 +88,28 @@ TEST_CASE("softness shares have the derivatives that they say", "[charge]") {
   CHECK(gained(0) > 0.0);
   CHECK(gained(1) > 0.0);
   CHECK(std::abs(gained(0) - gained(1)) > 1e-3);
+}
+
+TEST_CASE("charges of one's own have the derivatives that they say", "[charge]") {
+  SiteCharges<OwnSite> free;
+  check_adjoint(ExplicitCase(true), free, prepared(free), linear, linear_adjoint);
+  SiteCharges<OwnSite, ChargeConstraint::uniform> model;
+  check_adjoint(ExplicitCase(true), model, prepared(model), linear, linear_adjoint);
+
+  // What is lacking of the total charge is shared evenly.
+  prepared(free), prepared(model);
+  const ExplicitCase c(true);
+  Geometry<double> g;
+  make_geometry(c.structure, c.list, g);
+  const auto in = c.input(c.features, g, {});
+  const auto q = multipoles(model, in), without = multipoles(free, in);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    sum += q[i];
+    CHECK_THAT(q[i] - without[i], WithinAbs(q[0] - without[0], 1e-14));
+  }
+  CHECK_THAT(sum, WithinAbs(0.7, 1e-14));
+  CHECK(std::abs(q[0] - without[0]) > 1e-3);
 }
 
 TEST_CASE("split charges move charge and make none", "[charge]") {

@@ -32,6 +32,22 @@ Charged charged() {
   return p;
 }
 
+// A charge model of a user, with options of its own.
+struct OwnSite {
+  static constexpr std::string_view name = "a user's own";
+  struct Options {
+    double largest = 1.0;
+  };
+  OwnSite() = default;
+  explicit OwnSite(Options o) : own(o) {}
+  const Options& options() const { return own; }
+  Options own;
+};
+template <class V>
+void fields(V& v, OwnSite::Options& o) {
+  v("largest", o.largest);
+}
+
 const ScratchFile scratch("model_file.safetensors");
 const std::string& path = scratch.path();
 
@@ -134,6 +150,26 @@ TEST_CASE("a self test fails when the numbers are others", "[io]") {
   CHECK_THROWS_AS(validate_model(any, file), InputError);
   file.description.self_test.reset();
   CHECK_THROWS_AS(validate_model(any, file), InputError);
+}
+
+TEST_CASE("a charge model of one's own is written with all its options", "[io]") {
+  using Free = SiteCharges<OwnSite>;
+  using Shared = SiteCharges<OwnSite, ChargeConstraint::uniform>;
+  SiteChargesOptions options;
+  options.widths = std::vector<double>{0.9, 1.2};
+  const Json written = detail::policy_to_json(Shared(options, OwnSite({.largest = 0.25})));
+  CHECK(written["kind"] == "a user's own");
+  CHECK(detail::is_kind<Shared>(written));
+  CHECK_FALSE(detail::is_kind<Free>(written));
+  CHECK(detail::is_kind<Free>(detail::policy_to_json(Free())));
+
+  const Shared read = ModelKind<Shared>::make(written["options"], "file", 10);
+  CHECK(read.options().widths.values() == std::vector<double>{0.9, 1.2});
+  CHECK(read.site().options().largest == 0.25);
+  const Shared plain = ModelKind<Shared>::make(Json::object(), "file", 10);
+  CHECK(plain.site().options().largest == 1.0);
+  CHECK_THROWS_AS(ModelKind<Shared>::make({{"site", {{"smallest", 1}}}}, "file", 10), InputError);
+  CHECK_THROWS_AS(ModelKind<Shared>::make({{"sites", 1}}, "file", 10), InputError);
 }
 
 TEST_CASE("an unknown point names the type to add", "[io]") {

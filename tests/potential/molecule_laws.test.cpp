@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <leyden/charge/site.hpp>
 #include <leyden/electrostatics/direct.hpp>
 
+#include "charge/own_site.hpp"
 #include "potential/laws.hpp"
 
 namespace {
@@ -9,29 +9,6 @@ using namespace leyden_test;
 
 template <class Q>
 using Open = Potential<ToyDescriptor, Q, Direct>;
-
-// A charge model of a user: charges saturate.
-struct OwnSite {
-  static constexpr std::string_view name = "tanh of a readout";
-  FeatureReadout readout{{.species_weights = true, .initial_weights = 0.3}};
-
-  void declare(ParameterLayout& layout, std::span<const FeatureShape> shapes,
-               std::span<const int> species) {
-    readout.declare(layout, "charge/", shapes, static_cast<int>(species.size()));
-  }
-  void prepare(std::span<const double> parameters) { readout.prepare(parameters); }
-  template <class T>
-  T charge(const ChargeInput<T>& in, int i) const {
-    using std::tanh;
-    return tanh(readout.value(in.features, i, in.species_of(i)));
-  }
-  template <class T>
-  void pullback(const ChargeInput<T>& in, int i, T q_bar, std::span<FeatureArray<T>> h_bar,
-                std::span<T> gradient) const {
-    const T q = charge(in, i);
-    readout.pullback(in.features, i, in.species_of(i), q_bar * (T(1.0) - q * q), h_bar, gradient);
-  }
-};
 
 using Uncharged = Potential<ToyDescriptor, NoCharges, NoElectrostatics>;
 }  // namespace

@@ -10,6 +10,7 @@
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/none.hpp>
 #include <leyden/charge/response.hpp>
+#include <leyden/charge/site.hpp>
 #include <leyden/charge/split.hpp>
 #include <leyden/core/random.hpp>
 #include <leyden/potential.hpp>
@@ -67,7 +68,7 @@ Q make_charge_model() {
                        std::same_as<Q, SplitCharges<1, false>>) {
     return Q(SplitChargesOptions{widths, {-0.5, 0.25}, false, false, 0.3, 2.8});
   } else if constexpr (requires(const Q& q) { q.site(); }) {
-    return Q({}, widths);
+    return Q(SiteChargesOptions{widths});
   } else {
     return Q(LocalMultipolesOptions{widths, {-0.5, 0.25}, false, 0.3});
   }

@@ -2,19 +2,12 @@
 #pragma once
 
 #include <leyden/charge/concepts.hpp>
+#include <leyden/charge/constraint.hpp>
 #include <leyden/charge/softplus.hpp>
 #include <leyden/charge/widths.hpp>
 #include <leyden/equivariant/feature_readout.hpp>
 
 namespace leyden::inline LEYDEN_ABI {
-
-/// How charges that are read atom by atom get the right sum.
-enum class ChargeConstraint {
-  none,     ///< they do not: the total charge is ignored
-  uniform,  ///< every atom takes the same share of what is lacking
-  fukui,    ///< every atom takes a learned positive share (a Fukui function)
-  softness  ///< the same, but one number per species
-};
 
 /// What LocalMultipoles are built from.
 struct LocalMultipolesOptions {

@@ -115,6 +115,33 @@ struct ModelKind<Ace<Shape, Real>> {
   }
 };
 
+/// A site that has options of its own stands under "site".
+template <class Site, ChargeConstraint constraint>
+struct ModelKind<SiteCharges<Site, constraint>> {
+  using P = SiteCharges<Site, constraint>;
+  static constexpr bool site_has_options = requires(const Site& site) { site.options(); };
+  static detail::Json shape() {
+    if (constraint == ChargeConstraint::none) return detail::Json::object();
+    return {{"charge_constraint", "uniform"}};
+  }
+  static detail::Json options(const P& policy) {
+    detail::Json j = detail::to_json(policy.options());
+    if constexpr (site_has_options) j["site"] = ModelKind<Site>::options(policy.site());
+    return j;
+  }
+  static P make(detail::Json options, const std::string& where, std::size_t numbers) {
+    detail::Json own = detail::Json::object();
+    if constexpr (site_has_options)
+      if (const auto site = options.find("site"); site != options.end()) {
+        own = *site;
+        options.erase(site);
+      }
+    SiteChargesOptions o;
+    detail::from_json(options, o, where);
+    return P(std::move(o), ModelKind<Site>::make(own, where + ".site", numbers));
+  }
+};
+
 template <int L, FieldImages images>
 struct ModelKind<PolarRecursion<L, images>> {
   using P = PolarRecursion<L, images>;

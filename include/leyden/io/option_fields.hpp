@@ -10,6 +10,7 @@
 #include <leyden/charge/local.hpp>
 #include <leyden/charge/polar_recursion.hpp>
 #include <leyden/charge/response.hpp>
+#include <leyden/charge/site.hpp>
 #include <leyden/charge/split.hpp>
 #include <leyden/descriptor/ace_options.hpp>
 #include <leyden/descriptor/element.hpp>
@@ -182,6 +183,10 @@ void fields(V& v, FixedChargesOptions& o) {
   width_field(v, o.widths);
   v("trained", o.trained);
   v("from_structure", o.from_structure);
+}
+template <class V>
+void fields(V& v, SiteChargesOptions& o) {
+  width_field(v, o.widths);
 }
 template <class V>
 void fields(V& v, LocalMultipolesOptions& o) {
