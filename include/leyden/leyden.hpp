@@ -173,6 +173,7 @@
 #include <leyden/train/errors.hpp>
 #include <leyden/train/linear_fit.hpp>
 #include <leyden/train/loss.hpp>
+#include <leyden/train/mode.hpp>
 #include <leyden/train/optimizer.hpp>
 #include <leyden/train/schedule.hpp>
 #include <leyden/train/trainer.hpp>

@@ -47,6 +47,10 @@ struct Prediction {
   std::optional<double> fermi_level;
   std::vector<double> group_fermi_levels;  ///< V, of the structure's charge groups
   ScfOutcome scf;                          ///< of self-consistent models
+  /// (n·(l_max+1)²), of evaluate_at() only: by how much the density misses self-consistency.
+  /// Models whose density is a function of the potential (responses and maps): F(v[p]) − p, e and
+  /// e Å; models that minimise an energy: ∂E/∂p on the manifold of the charges, V and V/Å.
+  std::vector<double> density_residual;
 };
 
 /// A direction in all inputs of a potential at once; what is empty or zero stays as it is.
@@ -81,7 +85,8 @@ struct LossCotangents {
   std::vector<double> charges;          // (n)
   std::vector<double> multipoles;       // (n·(l_max+1)²), beside charges and dipole
   Vector3<double> dipole{};
-  double fermi_level = 0.0;  // of the structure, not of its groups
+  double fermi_level = 0.0;              // of the structure, not of its groups
+  std::vector<double> density_residual;  // (n·(l_max+1)²), of evaluate_at() only
 };
 
 namespace detail {
@@ -140,6 +145,7 @@ struct ExtraCotangents {
   T energy{RealOf<T>(1)};
   std::span<const T> multipoles;  // (n·size) or empty
   T fermi_level{};
+  std::span<const T> residual = {};  // (n·size) or empty, of a given density
 };
 
 }  // namespace detail
@@ -195,6 +201,7 @@ class Potential {
     detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
     std::vector<real_type> real_extra;        // (n·size)
     std::vector<Dual<real_type>> dual_extra;  // (n·size)
+    std::span<const double> density;          // (n·size), while one is given: evaluate_at()
   };
 
   /// Declares and initialises all parameters.
@@ -231,6 +238,30 @@ class Potential {
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties, const E& executor) const;
 
+  /// Whether the multipoles are found self-consistently, so that there is an evaluate_at().
+  static constexpr bool self_consistent = SelfConsistentChargeModel<Q>;
+  /// Whether the energy is stationary in the self-consistent multipoles: then its forces at their
+  /// density are those at that density held fixed.
+  static constexpr bool stationary = self_consistent && !LawWithReadout<detail::LawOf<Q>>;
+
+  /// The prediction at a given density instead of the self-consistent one: multipoles p
+  /// (n·(l_max+1)², as Prediction::multipoles; their charges are moved evenly to the total charge,
+  /// of groups each), the energy at p, the Fermi level, and Prediction::density_residual. Nothing
+  /// is iterated. Forces and stress are derivatives of that energy at fixed p, the Fermi levels of
+  /// responses and maps following; where the energy is `stationary` and the residual zero they are
+  /// those of evaluate(). Of responses the energy is the dual function, of second order in the
+  /// residual.
+  /// @throws as evaluate(), InputError for a density of a wrong size, and ConvergenceError where no
+  /// Fermi level gives the total charge.
+  const Prediction& evaluate_at(const Structure& structure, std::span<const double> density,
+                                Workspace& workspace, Properties properties = {}) const requires
+      SelfConsistentChargeModel<Q>;
+  /// parameter_gradient() of evaluate_at(). The density is a constant: cotangents of multipoles,
+  /// charges and dipole add nothing.
+  void parameter_gradient_at(
+      const Structure& structure, std::span<const double> density, const LossCotangents& cotangents,
+      Workspace& workspace, std::span<double> gradient) const requires SelfConsistentChargeModel<Q>;
+
   /// The derivative of the prediction along a direction, exact: the evaluation and its adjoint on
   /// dual numbers, with one more linear solve where charges are self-consistent. The basis of all
   /// response properties (observables.hpp). The reference lives in the workspace.
@@ -258,7 +289,15 @@ class Potential {
   template <Number T>
   using State = detail::EvaluationState<D, Q, S, T>;
 
-  static constexpr bool self_consistent_ = SelfConsistentChargeModel<Q>;
+  static constexpr bool self_consistent_ = self_consistent;
+  /// Gives a workspace a density while it lives.
+  struct GivenDensity {
+    GivenDensity(const Structure& structure, std::span<const double> density, Workspace& w);
+    ~GivenDensity() { workspace.density = {}; }
+    GivenDensity(const GivenDensity&) = delete;
+    GivenDensity& operator=(const GivenDensity&) = delete;
+    Workspace& workspace;
+  };
   static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
 
   template <Number T>

@@ -58,7 +58,8 @@ struct PredictionErrors {
     return *this;
   }
   /// What the structure has no label for, or the model no prediction, does not count. The total
-  /// charge counts when it is missed by more than rounding.
+  /// charge counts when it is missed by more than rounding. Charges of Potential::evaluate_at() are
+  /// no predictions.
   void add(const Structure& structure, const Labels& labels, const Prediction& prediction) {
     const std::size_t n = structure.size();
     if (labels.energy)
@@ -72,7 +73,7 @@ struct PredictionErrors {
         stress.add(1e3 * (prediction.stress.data[k] - labels.stress->data[k]));
     if (labels.fermi_level && prediction.fermi_level)
       fermi_level.add(1e3 * (*prediction.fermi_level - *labels.fermi_level));
-    if (prediction.charges.size() != n) return;
+    if (prediction.charges.size() != n || !prediction.density_residual.empty()) return;
     double missed = -structure.total_charge;
     for (double q : prediction.charges) missed += q;
     if (std::abs(missed) > 1e-4) total_charge.add(1e3 * missed);
@@ -124,8 +125,8 @@ inline std::string format_error(const ErrorSum& sum, bool absolute = false, int 
 namespace detail {
 
 /// Which quantities any row has.
-inline std::array<bool, 8> used_quantities(const NamedErrors& rows) {
-  std::array<bool, 8> used{};
+inline std::array<bool, PredictionErrors::names.size()> used_quantities(const NamedErrors& rows) {
+  std::array<bool, PredictionErrors::names.size()> used{};
   for (std::size_t k = 0; k < used.size(); ++k)
     for (const auto& row : rows)
       used[k] = used[k] || (row.second.*PredictionErrors::members[k]).count > 0.0;

@@ -19,14 +19,17 @@ struct LossTerms {
   double atomic_dipoles = 0.0;  ///< of each component, e Å
   double total_charge = 0.0;    ///< of (Σ q_i − Q)/N, e/atom: of models that do not conserve it
   double fermi_level = 0.0;     ///< of μ − μ*, V
+  /// Of each labelled component of Prediction::density_residual, summed over the components of an
+  /// atom: e and e Å, or V and V/Å. Direct training only.
+  double density_residual = 0.0;
 
-  static constexpr std::array<const char*, 8> names{"energy",       "forces",     "stress",
-                                                    "charges",      "dipole",     "atomic_dipoles",
-                                                    "total_charge", "fermi_level"};
-  static constexpr std::array<double LossTerms::*, 8> members{
-      &LossTerms::energy,       &LossTerms::forces,     &LossTerms::stress,
-      &LossTerms::charges,      &LossTerms::dipole,     &LossTerms::atomic_dipoles,
-      &LossTerms::total_charge, &LossTerms::fermi_level};
+  static constexpr std::array<const char*, 9> names{
+      "energy",         "forces",       "stress",      "charges",         "dipole",
+      "atomic_dipoles", "total_charge", "fermi_level", "density_residual"};
+  static constexpr std::array<double LossTerms::*, 9> members{
+      &LossTerms::energy,       &LossTerms::forces,      &LossTerms::stress,
+      &LossTerms::charges,      &LossTerms::dipole,      &LossTerms::atomic_dipoles,
+      &LossTerms::total_charge, &LossTerms::fermi_level, &LossTerms::density_residual};
 
   double total() const {
     double sum = 0.0;
@@ -78,11 +81,14 @@ inline double penalty(double d, double threshold, double& slope) {
 ///
 ///   w_E f((E − E*)/N) + w_F Σ f(F − F*)/(3N) + w_σ Σ f(σ − σ*)/9 + w_q Σ f(q − q*)/N
 ///     + w_μ Σ_a m_a f((μ − μ*)_a/N) + w_d Σ f(d − d*)/(3N) + w_Q f((Σ q − Q)/N) + w_μF f(μ_F −
-///     μ_F*)
+///     μ_F*) + w_p Σ f(r)/N
 ///
 /// with sums over atoms and components, m the dipole's mask, and f(x) = x², or Huber's function for
 /// terms with a threshold. A term without a label, without a weight, or without a prediction
 /// (charges of models that have none, stress of what is not periodic in all directions) is zero.
+/// Predictions at a given density (Potential::evaluate_at) have the residual r of that density, of
+/// which the labelled components count (charges; dipoles where atomic dipoles are labelled); what
+/// is a function of the density alone (charges, dipoles) does not count then.
 /// @param huber       thresholds, in the units of the terms; zero: none.
 /// @param factor      multiplies the cotangents, e.g. 1/batch size.
 /// @param cotangents  if given, is set to factor · dL/d(prediction); its memory is reused.
@@ -101,6 +107,7 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     cotangents->multipoles.clear();
     cotangents->dipole = {};
     cotangents->fermi_level = 0.0;
+    cotangents->density_residual.clear();
   }
   // Adds a difference to its term; returns what it adds to the cotangent.
   const auto add = [&](double LossTerms::*term, double weight, double difference) {
@@ -134,6 +141,19 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     if (cotangents) cotangents->fermi_level = bar;
   }
   if (prediction.charges.size() != n) return loss;
+  const std::size_t size = prediction.multipoles.size() / n;
+  if (!prediction.density_residual.empty()) {
+    if (!(weights.density_residual > 0.0)) return loss;
+    const std::size_t labelled = !labels.charges ? 0 : labels.atomic_dipoles && size >= 4 ? 4 : 1;
+    if (cotangents) cotangents->density_residual.assign(n * size, 0.0);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = i * size; k < i * size + labelled; ++k) {
+        const double bar = add(&LossTerms::density_residual, weights.density_residual / atoms,
+                               prediction.density_residual[k]);
+        if (cotangents) cotangents->density_residual[k] = bar;
+      }
+    return loss;
+  }
 
   const bool charges = labels.charges && weights.charges > 0.0;
   double total_bar = 0.0;
@@ -156,7 +176,6 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
                              (prediction.dipole[a] - (*labels.dipole)[a]) / atoms);
       if (cotangents) cotangents->dipole[a] = bar / atoms;
     }
-  const std::size_t size = prediction.multipoles.size() / n;
   if (labels.atomic_dipoles && weights.atomic_dipoles > 0.0 && size >= 4) {
     if (cotangents) cotangents->multipoles.assign(n * size, 0.0);
     for (std::size_t i = 0; i < n; ++i)
