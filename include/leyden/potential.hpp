@@ -7,6 +7,7 @@
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/scf/self_consistency.hpp>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -51,6 +52,12 @@ struct Prediction {
   /// Models whose density is a function of the potential (responses and maps): F(v[p]) − p, e and
   /// e Å; models that minimise an energy: ∂E/∂p on the manifold of the charges, V and V/Å.
   std::vector<double> density_residual;
+  /// Set by add_field_response() (train/field_response.hpp) only: the axes along which a field was
+  /// applied, ∂P_a/∂E_b of these, e Å²/V, and ∂F_ib/∂E_a, (n) e. The exact ones, for all other
+  /// ends, are in observables.hpp.
+  std::array<bool, 3> field_axes{};
+  Matrix3<double> polarizability{};
+  std::vector<Matrix3<double>> born_charges;
 };
 
 /// A direction in all inputs of a potential at once; what is empty or zero stays as it is.
@@ -85,8 +92,12 @@ struct LossCotangents {
   std::vector<double> charges;          // (n)
   std::vector<double> multipoles;       // (n·(l_max+1)²), beside charges and dipole
   Vector3<double> dipole{};
-  double fermi_level = 0.0;              // of the structure, not of its groups
-  std::vector<double> density_residual;  // (n·(l_max+1)²), of evaluate_at() only
+  double fermi_level = 0.0;  // of the structure, not of its groups
+  Vector3<double> polarization{};
+  std::vector<double> potentials;             // (n·(l_max+1)²)
+  std::vector<double> density_residual;       // (n·(l_max+1)²), of evaluate_at() only
+  Matrix3<double> polarizability{};           // add_field_response_gradient() reads these two,
+  std::vector<Matrix3<double>> born_charges;  // (n); parameter_gradient() does not
 };
 
 namespace detail {
@@ -201,6 +212,7 @@ class Potential {
     detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
     std::vector<real_type> real_extra;        // (n·size)
     std::vector<Dual<real_type>> dual_extra;  // (n·size)
+    Direction field_direction;                // of a cotangent of the polarization
     std::span<const double> density;          // (n·size), while one is given: evaluate_at()
   };
 
@@ -244,6 +256,15 @@ class Potential {
   /// density are those at that density held fixed.
   static constexpr bool stationary = self_consistent && !LawWithReadout<detail::LawOf<Q>>;
 
+  /// Whether a field may act along a periodic direction that has no plane to jump at: of models
+  /// whose charges flow along bonds.
+  static constexpr bool takes_field_everywhere = [] {
+    if constexpr (requires { Q::field_images; })
+      return Q::field_images == FieldImages::as_given;
+    else
+      return Q::kind == ChargeKind::none;
+  }();
+
   /// The prediction at a given density instead of the self-consistent one: multipoles p
   /// (n·(l_max+1)², as Prediction::multipoles; their charges are moved evenly to the total charge,
   /// of groups each), the energy at p, the Fermi level, and Prediction::density_residual. Nothing
@@ -257,7 +278,7 @@ class Potential {
                                 Workspace& workspace, Properties properties = {}) const requires
       SelfConsistentChargeModel<Q>;
   /// parameter_gradient() of evaluate_at(). The density is a constant: cotangents of multipoles,
-  /// charges and dipole add nothing.
+  /// charges, dipole and potentials add nothing.
   void parameter_gradient_at(
       const Structure& structure, std::span<const double> density, const LossCotangents& cotangents,
       Workspace& workspace, std::span<double> gradient) const requires SelfConsistentChargeModel<Q>;
@@ -279,9 +300,9 @@ class Potential {
 
   /// Adds dL/dθ to `gradient` (layout().size()) for a loss L whose derivatives by the predictions
   /// are given. Exact also through forces, stress and equilibrated charges: one adjoint pass on
-  /// dual numbers (on real ones when neither forces nor stress have a cotangent).
-  /// Cotangents of charges are ignored by models without charges. Errors as evaluate(), and
-  /// InputError for cotangents of a wrong size.
+  /// dual numbers (on real ones when neither forces nor stress nor polarization have a cotangent).
+  /// Cotangents of charges and potentials are ignored by models without charges. Errors as
+  /// evaluate(), and InputError for cotangents of a wrong size.
   void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
                           Workspace& workspace, std::span<double> gradient) const;
 
@@ -370,10 +391,11 @@ class Potential {
   void with_engine(Workspace& workspace, State<T>& state, F&& f) const;
   void fill_prediction(const Structure& structure, Properties properties,
                        Workspace& workspace) const;
-  /// Cotangents of the multipoles from those of charges and dipole, each through `convert`.
+  /// Cotangents of the multipoles from those of charges, dipole and potentials, each through
+  /// `convert`; after forward().
   template <Number T, class Convert>
   void fill_extra(const Structure& structure, const LossCotangents& cotangents, Convert&& convert,
-                  std::vector<T>& extra) const;
+                  State<T>& state, std::vector<T>& extra) const;
 
   D descriptor_;
   Q charge_model_;

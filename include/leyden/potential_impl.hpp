@@ -461,6 +461,9 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   out.fermi_level.reset();
   out.group_fermi_levels.clear();
   out.density_residual.clear();
+  out.field_axes = {};
+  out.polarizability = {};
+  out.born_charges.clear();
   if constexpr (self_consistent_) {
     out.scf = state.scf.density.outcome;
     if (!workspace.density.empty())
@@ -627,8 +630,10 @@ const std::vector<double>& Potential<D, Q, S>::bare_softness(const Structure& st
 template <class D, class Q, class S>
 template <Number T, class Convert>
 void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotangents& cotangents,
-                                    Convert&& convert, std::vector<T>& extra) const {
-  // L = q̄·q + μ̄·(Σ q r + d). Only parameters are differentiated, so positions are constants here.
+                                    Convert&& convert, State<T>& state,
+                                    std::vector<T>& extra) const {
+  // L = q̄·q + μ̄·(Σ q r + d) + v̄·Kp. Only parameters are differentiated, so positions and K, which
+  // is symmetric, are constants here.
   extra.resize(structure.size() * size_);
   for (std::size_t i = 0; i < structure.size(); ++i) {
     extra[i * size_] = convert((cotangents.charges.empty() ? 0.0 : cotangents.charges[i]) +
@@ -640,6 +645,15 @@ void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotang
   }
   for (std::size_t k = 0; k < cotangents.multipoles.size(); ++k)
     extra[k] += convert(cotangents.multipoles[k]);
+  if (cotangents.potentials.empty()) return;
+  state.external_bar.resize(extra.size());  // scratch here
+  state.field_bar.resize(extra.size());
+  for (std::size_t k = 0; k < extra.size(); ++k)
+    state.external_bar[k] = T(static_cast<RealOf<T>>(cotangents.potentials[k]));
+  solver_.template apply<T>(state.plan, std::span<const T>(state.external_bar),
+                            std::span<T>(state.field_bar));
+  for (std::size_t k = 0; k < extra.size(); ++k)
+    extra[k] += convert(static_cast<double>(value_of(state.field_bar[k])));
 }
 
 namespace detail {
@@ -680,6 +694,11 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
         "Potential::parameter_gradient: " + std::to_string(cotangents.multipoles.size()) +
         " cotangents of multipoles are given for " + std::to_string(n) + " atoms of " +
         std::to_string(size_) + " components; give all of them, or none");
+  if (!cotangents.potentials.empty() && size_ > 0 && cotangents.potentials.size() != n * size_)
+    throw InputError(
+        "Potential::parameter_gradient: " + std::to_string(cotangents.potentials.size()) +
+        " cotangents of potentials are given for " + std::to_string(n) + " atoms of " +
+        std::to_string(size_) + " components; give all of them, or none");
   if (!workspace.density.empty() && !cotangents.density_residual.empty() &&
       cotangents.density_residual.size() != n * size_)
     throw InputError(
@@ -693,13 +712,15 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   start(structure, workspace);
 
   const bool stress = structure.cell.all_periodic() && !(cotangents.stress == Matrix3<double>{});
-  const bool charges = size_ > 0 &&
-                       (!cotangents.charges.empty() || !cotangents.multipoles.empty() ||
-                        !(cotangents.dipole == Vector3<double>{})) &&
-                       workspace.density.empty();
+  const bool charges =
+      size_ > 0 &&
+      (!cotangents.charges.empty() || !cotangents.multipoles.empty() ||
+       !cotangents.potentials.empty() || !(cotangents.dipole == Vector3<double>{})) &&
+      workspace.density.empty();
   const bool residual = !workspace.density.empty() && !cotangents.density_residual.empty();
   const bool level = self_consistent_ && cotangents.fermi_level != 0.0;
-  if (cotangents.forces.empty() && !stress) {
+  const bool polarization = size_ > 0 && !(cotangents.polarization == Vector3<double>{});
+  if (cotangents.forces.empty() && !stress && !polarization) {
     auto& state = workspace.real;
     const detail::ExactEvaluation exact(state.tape);
     make_geometry(structure, workspace.neighbors, state.geometry);
@@ -710,7 +731,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
     if constexpr (size_ > 0)
       if (charges) {
         fill_extra(
-            structure, cotangents, [](double x) { return static_cast<R>(x); },
+            structure, cotangents, [](double x) { return static_cast<R>(x); }, state,
             workspace.real_extra);
         bar.multipoles = workspace.real_extra;
       }
@@ -727,8 +748,9 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
     return;
   }
 
-  // With G(ε) the parameter gradient of (1 + ε Ē) E(x − εF̄, ε s) + ε q̄·q, s = sym(σ̄)/V:
-  // dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain + q̄·∇q, and F = −∂E/∂x, σ = sym(∂E/∂strain)/V.
+  // With G(ε) the parameter gradient of (1 + ε Ē) E(x − εF̄, ε s, field − ε P̄) + ε q̄·q,
+  // s = sym(σ̄)/V: dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain − P̄·∂∇E/∂field + q̄·∇q, and
+  // F = −∂E/∂x, σ = sym(∂E/∂strain)/V, P = −∂E/∂field.
   auto& state = workspace.dual;
   const detail::ExactEvaluation exact(state.tape);
   workspace.displacement.resize(cotangents.forces.size());
@@ -745,14 +767,15 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   make_geometry(structure, workspace.neighbors, state.geometry,
                 std::span<const Vector3<double>>(workspace.displacement),
                 stress ? &strain : nullptr);
-  forward(structure, workspace, state);
+  workspace.field_direction.external_field = -cotangents.polarization;
+  forward(structure, workspace, state, polarization ? &workspace.field_direction : nullptr);
   detail::ExtraCotangents<T> bar;
   bar.energy = T(R(1), static_cast<R>(cotangents.energy));
   if (level) bar.fermi_level = T(R(0), static_cast<R>(cotangents.fermi_level));
   if constexpr (size_ > 0)
     if (charges) {
       fill_extra(
-          structure, cotangents, [](double x) { return T(R(0), static_cast<R>(x)); },
+          structure, cotangents, [](double x) { return T(R(0), static_cast<R>(x)); }, state,
           workspace.dual_extra);
       bar.multipoles = workspace.dual_extra;
     }

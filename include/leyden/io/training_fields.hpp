@@ -99,6 +99,9 @@ void fields(V& v, ExtxyzKeys& o) {
   v("external_field", o.external_field);
   v("external_charges", o.external_charges);
   v("fermi_level", o.fermi_level);
+  v("potentials", o.potentials);
+  v("polarizability", o.polarizability);
+  v("born_charges", o.born_charges);
   v("config_type", o.config_type);
 }
 template <class V>

@@ -4,6 +4,7 @@
 #include <leyden/core/parallel.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
+#include <leyden/train/field_response.hpp>
 #include <leyden/train/loss.hpp>
 #include <leyden/train/mode.hpp>
 #include <leyden/train/optimizer.hpp>
@@ -196,8 +197,9 @@ class Trainer {
       if (direct()) return direct_weights(w, Model::stationary);
     return w;
   }
-  /// The prediction that the mode trains on.
-  const Prediction& predict(std::size_t frame, std::size_t worker, Properties properties);
+  /// The prediction that the mode trains on, with responses to fields where `responses`.
+  const Prediction& predict(std::size_t frame, std::size_t worker, Properties properties,
+                            bool responses);
   /// Lets the model differentiate its density as the mode says.
   void set_differentiation() {
     if constexpr (self_consistent_) {
@@ -257,6 +259,7 @@ class Trainer {
   std::vector<typename Model::Workspace> workspaces_;  // per worker
   std::vector<LossCotangents> cotangents_;             // per worker
   std::vector<std::vector<double>> densities_;         // per worker: reference densities
+  std::vector<Prediction> predictions_;                // per worker: with responses
   std::vector<std::vector<double>> gradients_;         // per task of a batch
   std::vector<LossTerms> task_terms_;                  // per task
   std::vector<PredictionErrors> task_errors_;          // per task
@@ -264,7 +267,8 @@ class Trainer {
   double gradient_norm_ = 0.0;
 };
 
-/// Evaluates the frames `indices` in parallel; predictions in their order.
+/// Evaluates the frames `indices` in parallel; predictions in their order, with the responses to
+/// fields that are labelled.
 template <class Model, Executor E>
 std::vector<Prediction> predict(const Model& model, std::span<const Frame> frames,
                                 std::span<const std::size_t> indices, const E& executor,
@@ -273,8 +277,11 @@ std::vector<Prediction> predict(const Model& model, std::span<const Frame> frame
       static_cast<std::size_t>(executor.concurrency()));
   std::vector<Prediction> out(indices.size());
   executor.for_each(indices.size(), [&](std::size_t k, int worker) {
-    out[k] = model.evaluate(frames[indices[k]].structure,
-                            workspaces[static_cast<std::size_t>(worker)], properties);
+    const Frame& frame = frames[indices[k]];
+    auto& workspace = workspaces[static_cast<std::size_t>(worker)];
+    out[k] = model.evaluate(frame.structure, workspace, properties);
+    if (frame.labels.polarizability || frame.labels.born_charges)
+      add_field_response(model, frame.structure, workspace, out[k]);
   });
   return out;
 }

@@ -62,6 +62,7 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   workspaces_.resize(workers);
   cotangents_.resize(workers);
   densities_.resize(workers);
+  predictions_.resize(workers);
   const bool all = options_.optimizer.kind == OptimizerOptions::Kind::lbfgs;
   gradients_.resize(all ? train_.size()
                         : std::min(static_cast<std::size_t>(options_.batch_size), train_.size()));
@@ -73,7 +74,7 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
 
 template <class Model, Executor E>
 const Prediction& Trainer<Model, E>::predict(std::size_t frame, std::size_t worker,
-                                             Properties properties) {
+                                             Properties properties, bool responses) {
   const Structure& structure = frames_[frame].structure;
   if constexpr (self_consistent_)
     if (direct()) {
@@ -82,7 +83,11 @@ const Prediction& Trainer<Model, E>::predict(std::size_t frame, std::size_t work
       if (!Model::stationary) properties = {false, false};
       return model_.evaluate_at(structure, densities_[worker], workspaces_[worker], properties);
     }
-  return model_.evaluate(structure, workspaces_[worker], properties);
+  const Prediction& found = model_.evaluate(structure, workspaces_[worker], properties);
+  if (!responses) return found;
+  predictions_[worker] = found;
+  add_field_response(model_, structure, workspaces_[worker], predictions_[worker]);
+  return predictions_[worker];
 }
 
 template <class Model, Executor E>
@@ -97,7 +102,8 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     const LossWeights weights = weights_of(batch[task]);
     if constexpr (requires { workspace.training; }) workspace.training = true;
     const Prediction& prediction =
-        predict(batch[task], worker, required_properties(labels, weights));
+        predict(batch[task], worker, required_properties(labels, weights),
+                needs_field_response(labels, weights));
     task_terms_[task] =
         structure_loss(structure, labels, prediction, weights, factor, &cotangents, options_.huber);
     gradients_[task].assign(gradient_.size(), 0.0);
@@ -108,6 +114,7 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
         return;
       }
     model_.parameter_gradient(structure, cotangents, workspace, gradients_[task]);
+    add_field_response_gradient(model_, structure, cotangents, workspace, gradients_[task]);
   });
 
   LossTerms sum;
@@ -195,7 +202,8 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
     auto& workspace = workspaces_[worker];
     if constexpr (requires { workspace.training; }) workspace.training = false;
     const Prediction& prediction =
-        predict(validation_[task], worker, {labels.forces.has_value(), labels.stress.has_value()});
+        predict(validation_[task], worker, {labels.forces.has_value(), labels.stress.has_value()},
+                labels.polarizability || labels.born_charges);
     task_terms_[task] = structure_loss(structure, labels, prediction, weights_of(validation_[task]),
                                        1.0, nullptr, options_.huber);
     task_errors_[task] = {};
@@ -365,6 +373,14 @@ std::string Trainer<Model, E>::describe_options() const {
       if (labels.atomic_dipoles)
         for (const auto& d : *labels.atomic_dipoles) mix_vector(d);
       if (labels.fermi_level) mix_number(*labels.fermi_level);
+      if (labels.potentials)
+        for (double v : *labels.potentials) mix_number(v);
+      const auto mix_matrix = [&](const Matrix3<double>& m) {
+        for (double x : m.data) mix_number(x);
+      };
+      if (labels.polarizability) mix_matrix(*labels.polarizability);
+      if (labels.born_charges)
+        for (const auto& z : *labels.born_charges) mix_matrix(z);
       for (const auto m : LossTerms::members) mix_number(frame_weights_[k].*m);
     }
   }
