@@ -172,8 +172,10 @@
 #include <leyden/train/data_check.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
+#include <leyden/train/field_response.hpp>
 #include <leyden/train/linear_fit.hpp>
 #include <leyden/train/loss.hpp>
+#include <leyden/train/mode.hpp>
 #include <leyden/train/optimizer.hpp>
 #include <leyden/train/schedule.hpp>
 #include <leyden/train/trainer.hpp>

@@ -7,6 +7,7 @@
 #include <leyden/electrostatics/external_field.hpp>
 #include <leyden/scf/self_consistency.hpp>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -47,6 +48,16 @@ struct Prediction {
   std::optional<double> fermi_level;
   std::vector<double> group_fermi_levels;  ///< V, of the structure's charge groups
   ScfOutcome scf;                          ///< of self-consistent models
+  /// (n·(l_max+1)²), of evaluate_at() only: by how much the density misses self-consistency.
+  /// Models whose density is a function of the potential (responses and maps): F(v[p]) − p, e and
+  /// e Å; models that minimise an energy: ∂E/∂p on the manifold of the charges, V and V/Å.
+  std::vector<double> density_residual;
+  /// Set by add_field_response() (train/field_response.hpp) only: the axes along which a field was
+  /// applied, ∂P_a/∂E_b of these, e Å²/V, and ∂F_ib/∂E_a, (n) e. The exact ones, for all other
+  /// ends, are in observables.hpp.
+  std::array<bool, 3> field_axes{};
+  Matrix3<double> polarizability{};
+  std::vector<Matrix3<double>> born_charges;
 };
 
 /// A direction in all inputs of a potential at once; what is empty or zero stays as it is.
@@ -82,6 +93,11 @@ struct LossCotangents {
   std::vector<double> multipoles;       // (n·(l_max+1)²), beside charges and dipole
   Vector3<double> dipole{};
   double fermi_level = 0.0;  // of the structure, not of its groups
+  Vector3<double> polarization{};
+  std::vector<double> potentials;             // (n·(l_max+1)²)
+  std::vector<double> density_residual;       // (n·(l_max+1)²), of evaluate_at() only
+  Matrix3<double> polarizability{};           // add_field_response_gradient() reads these two,
+  std::vector<Matrix3<double>> born_charges;  // (n); parameter_gradient() does not
 };
 
 namespace detail {
@@ -140,6 +156,7 @@ struct ExtraCotangents {
   T energy{RealOf<T>(1)};
   std::span<const T> multipoles;  // (n·size) or empty
   T fermi_level{};
+  std::span<const T> residual = {};  // (n·size) or empty, of a given density
 };
 
 }  // namespace detail
@@ -195,6 +212,8 @@ class Potential {
     detail::EvaluationState<D, Q, S, Dual<real_type>> dual;
     std::vector<real_type> real_extra;        // (n·size)
     std::vector<Dual<real_type>> dual_extra;  // (n·size)
+    Direction field_direction;                // of a cotangent of the polarization
+    std::span<const double> density;          // (n·size), while one is given: evaluate_at()
   };
 
   /// Declares and initialises all parameters.
@@ -231,6 +250,39 @@ class Potential {
   const Prediction& evaluate(const Structure& structure, Workspace& workspace,
                              Properties properties, const E& executor) const;
 
+  /// Whether the multipoles are found self-consistently, so that there is an evaluate_at().
+  static constexpr bool self_consistent = SelfConsistentChargeModel<Q>;
+  /// Whether the energy is stationary in the self-consistent multipoles: then its forces at their
+  /// density are those at that density held fixed.
+  static constexpr bool stationary = self_consistent && !LawWithReadout<detail::LawOf<Q>>;
+
+  /// Whether a field may act along a periodic direction that has no plane to jump at: of models
+  /// whose charges flow along bonds.
+  static constexpr bool takes_field_everywhere = [] {
+    if constexpr (requires { Q::field_images; })
+      return Q::field_images == FieldImages::as_given;
+    else
+      return Q::kind == ChargeKind::none;
+  }();
+
+  /// The prediction at a given density instead of the self-consistent one: multipoles p
+  /// (n·(l_max+1)², as Prediction::multipoles; their charges are moved evenly to the total charge,
+  /// of groups each), the energy at p, the Fermi level, and Prediction::density_residual. Nothing
+  /// is iterated. Forces and stress are derivatives of that energy at fixed p, the Fermi levels of
+  /// responses and maps following; where the energy is `stationary` and the residual zero they are
+  /// those of evaluate(). Of responses the energy is the dual function, of second order in the
+  /// residual.
+  /// @throws as evaluate(), InputError for a density of a wrong size, and ConvergenceError where no
+  /// Fermi level gives the total charge.
+  const Prediction& evaluate_at(const Structure& structure, std::span<const double> density,
+                                Workspace& workspace, Properties properties = {}) const requires
+      SelfConsistentChargeModel<Q>;
+  /// parameter_gradient() of evaluate_at(). The density is a constant: cotangents of multipoles,
+  /// charges, dipole and potentials add nothing.
+  void parameter_gradient_at(
+      const Structure& structure, std::span<const double> density, const LossCotangents& cotangents,
+      Workspace& workspace, std::span<double> gradient) const requires SelfConsistentChargeModel<Q>;
+
   /// The derivative of the prediction along a direction, exact: the evaluation and its adjoint on
   /// dual numbers, with one more linear solve where charges are self-consistent. The basis of all
   /// response properties (observables.hpp). The reference lives in the workspace.
@@ -248,9 +300,9 @@ class Potential {
 
   /// Adds dL/dθ to `gradient` (layout().size()) for a loss L whose derivatives by the predictions
   /// are given. Exact also through forces, stress and equilibrated charges: one adjoint pass on
-  /// dual numbers (on real ones when neither forces nor stress have a cotangent).
-  /// Cotangents of charges are ignored by models without charges. Errors as evaluate(), and
-  /// InputError for cotangents of a wrong size.
+  /// dual numbers (on real ones when neither forces nor stress nor polarization have a cotangent).
+  /// Cotangents of charges and potentials are ignored by models without charges. Errors as
+  /// evaluate(), and InputError for cotangents of a wrong size.
   void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
                           Workspace& workspace, std::span<double> gradient) const;
 
@@ -258,7 +310,15 @@ class Potential {
   template <Number T>
   using State = detail::EvaluationState<D, Q, S, T>;
 
-  static constexpr bool self_consistent_ = SelfConsistentChargeModel<Q>;
+  static constexpr bool self_consistent_ = self_consistent;
+  /// Gives a workspace a density while it lives.
+  struct GivenDensity {
+    GivenDensity(const Structure& structure, std::span<const double> density, Workspace& w);
+    ~GivenDensity() { workspace.density = {}; }
+    GivenDensity(const GivenDensity&) = delete;
+    GivenDensity& operator=(const GivenDensity&) = delete;
+    Workspace& workspace;
+  };
   static constexpr std::size_t size_ = static_cast<std::size_t>(multipole_count);
 
   template <Number T>
@@ -331,10 +391,11 @@ class Potential {
   void with_engine(Workspace& workspace, State<T>& state, F&& f) const;
   void fill_prediction(const Structure& structure, Properties properties,
                        Workspace& workspace) const;
-  /// Cotangents of the multipoles from those of charges and dipole, each through `convert`.
+  /// Cotangents of the multipoles from those of charges, dipole and potentials, each through
+  /// `convert`; after forward().
   template <Number T, class Convert>
   void fill_extra(const Structure& structure, const LossCotangents& cotangents, Convert&& convert,
-                  std::vector<T>& extra) const;
+                  State<T>& state, std::vector<T>& extra) const;
 
   D descriptor_;
   Q charge_model_;

@@ -263,7 +263,10 @@ void Potential<D, Q, S>::forward(const Structure& structure, Workspace& workspac
       state.coefficients.assign(n, atom_numbers, bond_numbers, law.form != LawForm::map);
       charge_model_.sites(input, state.coefficients);
       with_engine(workspace, state, [&](auto& engine) {
-        engine.solve();
+        if (workspace.density.empty())
+          engine.solve();
+        else
+          engine.look_at(workspace.density);
         engine.site_energies(state.site_energies);
         std::copy(state.scf.p.begin(), state.scf.p.end(), state.multipoles.begin());
         if (engine.field().own())
@@ -324,9 +327,13 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       if (level) state.fermi_level_bar[0] = bar.fermi_level;
       with_engine(workspace, state, [&](auto& engine) {
         state.field_bar.resize(structure.size() * engine.inputs());
-        engine.backward(bar.energy, std::span<const T>(state.multipole_bar),
-                        std::span<const T>(state.fermi_level_bar), c_bar,
-                        std::span<T>(state.field_bar));
+        const std::span<const T> level_bar = state.fermi_level_bar;
+        const std::span<T> field_bar = state.field_bar;
+        if (workspace.density.empty())
+          engine.backward(bar.energy, std::span<const T>(state.multipole_bar), level_bar, c_bar,
+                          field_bar);
+        else
+          engine.backward_at(bar.energy, bar.residual, level_bar, c_bar, field_bar);
         for (std::size_t i = 0; i < structure.size(); ++i)
           for (std::size_t k = 0; k < engine.inputs(); ++k)
             state.external_bar[i * size_ + k % size_] += state.field_bar[i * engine.inputs() + k];
@@ -453,8 +460,15 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   for (double e : out.atomic_energies) out.energy += e;
   out.fermi_level.reset();
   out.group_fermi_levels.clear();
+  out.density_residual.clear();
+  out.field_axes = {};
+  out.polarizability = {};
+  out.born_charges.clear();
   if constexpr (self_consistent_) {
     out.scf = state.scf.density.outcome;
+    if (!workspace.density.empty())
+      for (const real_type r : state.scf.residual)
+        out.density_residual.push_back(static_cast<double>(r));
     std::size_t next = 0;
     if (structure.fermi_level)
       out.fermi_level = structure.fermi_level;
@@ -481,6 +495,33 @@ void Potential<D, Q, S>::fill_prediction(const Structure& structure, Properties 
   out.polarization = {};
   if (size_ > 0 && (properties.forces || properties.stress))
     out.polarization = -vector_cast<double>(state.external_field_bar);
+}
+
+template <class D, class Q, class S>
+Potential<D, Q, S>::GivenDensity::GivenDensity(const Structure& structure,
+                                               std::span<const double> density, Workspace& w)
+    : workspace(w) {
+  if (structure.size() == 0 || density.size() != structure.size() * size_)
+    throw InputError("Potential: a density of " + std::to_string(density.size()) +
+                     " multipoles is given for " + std::to_string(structure.size()) + " atoms of " +
+                     std::to_string(size_) + " components; give all of them");
+  workspace.density = density;
+}
+
+template <class D, class Q, class S>
+const Prediction& Potential<D, Q, S>::evaluate_at(
+    const Structure& structure, std::span<const double> density, Workspace& workspace,
+    Properties properties) const requires SelfConsistentChargeModel<Q> {
+  const GivenDensity given(structure, density, workspace);
+  return evaluate(structure, workspace, properties);
+}
+
+template <class D, class Q, class S>
+void Potential<D, Q, S>::parameter_gradient_at(
+    const Structure& structure, std::span<const double> density, const LossCotangents& cotangents,
+    Workspace& workspace, std::span<double> gradient) const requires SelfConsistentChargeModel<Q> {
+  const GivenDensity given(structure, density, workspace);
+  parameter_gradient(structure, cotangents, workspace, gradient);
 }
 
 template <class D, class Q, class S>
@@ -589,8 +630,10 @@ const std::vector<double>& Potential<D, Q, S>::bare_softness(const Structure& st
 template <class D, class Q, class S>
 template <Number T, class Convert>
 void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotangents& cotangents,
-                                    Convert&& convert, std::vector<T>& extra) const {
-  // L = q̄·q + μ̄·(Σ q r + d). Only parameters are differentiated, so positions are constants here.
+                                    Convert&& convert, State<T>& state,
+                                    std::vector<T>& extra) const {
+  // L = q̄·q + μ̄·(Σ q r + d) + v̄·Kp. Only parameters are differentiated, so positions and K, which
+  // is symmetric, are constants here.
   extra.resize(structure.size() * size_);
   for (std::size_t i = 0; i < structure.size(); ++i) {
     extra[i * size_] = convert((cotangents.charges.empty() ? 0.0 : cotangents.charges[i]) +
@@ -602,6 +645,15 @@ void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotang
   }
   for (std::size_t k = 0; k < cotangents.multipoles.size(); ++k)
     extra[k] += convert(cotangents.multipoles[k]);
+  if (cotangents.potentials.empty()) return;
+  state.external_bar.resize(extra.size());  // scratch here
+  state.field_bar.resize(extra.size());
+  for (std::size_t k = 0; k < extra.size(); ++k)
+    state.external_bar[k] = T(static_cast<RealOf<T>>(cotangents.potentials[k]));
+  solver_.template apply<T>(state.plan, std::span<const T>(state.external_bar),
+                            std::span<T>(state.field_bar));
+  for (std::size_t k = 0; k < extra.size(); ++k)
+    extra[k] += convert(static_cast<double>(value_of(state.field_bar[k])));
 }
 
 namespace detail {
@@ -642,6 +694,17 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
         "Potential::parameter_gradient: " + std::to_string(cotangents.multipoles.size()) +
         " cotangents of multipoles are given for " + std::to_string(n) + " atoms of " +
         std::to_string(size_) + " components; give all of them, or none");
+  if (!cotangents.potentials.empty() && size_ > 0 && cotangents.potentials.size() != n * size_)
+    throw InputError(
+        "Potential::parameter_gradient: " + std::to_string(cotangents.potentials.size()) +
+        " cotangents of potentials are given for " + std::to_string(n) + " atoms of " +
+        std::to_string(size_) + " components; give all of them, or none");
+  if (!workspace.density.empty() && !cotangents.density_residual.empty() &&
+      cotangents.density_residual.size() != n * size_)
+    throw InputError(
+        "Potential::parameter_gradient: " + std::to_string(cotangents.density_residual.size()) +
+        " cotangents of the density's residual are given for " + std::to_string(n) + " atoms of " +
+        std::to_string(size_) + " components; give all of them, or none");
   if (gradient.size() != layout_.size())
     throw InputError("Potential::parameter_gradient: the gradient has " +
                      std::to_string(gradient.size()) + " numbers; this potential has " +
@@ -650,10 +713,14 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
 
   const bool stress = structure.cell.all_periodic() && !(cotangents.stress == Matrix3<double>{});
   const bool charges =
-      size_ > 0 && (!cotangents.charges.empty() || !cotangents.multipoles.empty() ||
-                    !(cotangents.dipole == Vector3<double>{}));
+      size_ > 0 &&
+      (!cotangents.charges.empty() || !cotangents.multipoles.empty() ||
+       !cotangents.potentials.empty() || !(cotangents.dipole == Vector3<double>{})) &&
+      workspace.density.empty();
+  const bool residual = !workspace.density.empty() && !cotangents.density_residual.empty();
   const bool level = self_consistent_ && cotangents.fermi_level != 0.0;
-  if (cotangents.forces.empty() && !stress) {
+  const bool polarization = size_ > 0 && !(cotangents.polarization == Vector3<double>{});
+  if (cotangents.forces.empty() && !stress && !polarization) {
     auto& state = workspace.real;
     const detail::ExactEvaluation exact(state.tape);
     make_geometry(structure, workspace.neighbors, state.geometry);
@@ -664,10 +731,16 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
     if constexpr (size_ > 0)
       if (charges) {
         fill_extra(
-            structure, cotangents, [](double x) { return static_cast<R>(x); },
+            structure, cotangents, [](double x) { return static_cast<R>(x); }, state,
             workspace.real_extra);
         bar.multipoles = workspace.real_extra;
       }
+    if (residual) {
+      workspace.real_extra.clear();
+      for (double x : cotangents.density_residual)
+        workspace.real_extra.push_back(static_cast<R>(x));
+      bar.residual = workspace.real_extra;
+    }
     state.parameter_gradient.assign(layout_.size(), R(0));
     backward(structure, workspace, state, bar, false, std::span<R>(state.parameter_gradient));
     for (std::size_t k = 0; k < gradient.size(); ++k)
@@ -675,8 +748,9 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
     return;
   }
 
-  // With G(ε) the parameter gradient of (1 + ε Ē) E(x − εF̄, ε s) + ε q̄·q, s = sym(σ̄)/V:
-  // dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain + q̄·∇q, and F = −∂E/∂x, σ = sym(∂E/∂strain)/V.
+  // With G(ε) the parameter gradient of (1 + ε Ē) E(x − εF̄, ε s, field − ε P̄) + ε q̄·q,
+  // s = sym(σ̄)/V: dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain − P̄·∂∇E/∂field + q̄·∇q, and
+  // F = −∂E/∂x, σ = sym(∂E/∂strain)/V, P = −∂E/∂field.
   auto& state = workspace.dual;
   const detail::ExactEvaluation exact(state.tape);
   workspace.displacement.resize(cotangents.forces.size());
@@ -693,17 +767,24 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   make_geometry(structure, workspace.neighbors, state.geometry,
                 std::span<const Vector3<double>>(workspace.displacement),
                 stress ? &strain : nullptr);
-  forward(structure, workspace, state);
+  workspace.field_direction.external_field = -cotangents.polarization;
+  forward(structure, workspace, state, polarization ? &workspace.field_direction : nullptr);
   detail::ExtraCotangents<T> bar;
   bar.energy = T(R(1), static_cast<R>(cotangents.energy));
   if (level) bar.fermi_level = T(R(0), static_cast<R>(cotangents.fermi_level));
   if constexpr (size_ > 0)
     if (charges) {
       fill_extra(
-          structure, cotangents, [](double x) { return T(R(0), static_cast<R>(x)); },
+          structure, cotangents, [](double x) { return T(R(0), static_cast<R>(x)); }, state,
           workspace.dual_extra);
       bar.multipoles = workspace.dual_extra;
     }
+  if (residual) {
+    workspace.dual_extra.clear();
+    for (double x : cotangents.density_residual)
+      workspace.dual_extra.push_back(T(R(0), static_cast<R>(x)));
+    bar.residual = workspace.dual_extra;
+  }
   state.parameter_gradient.assign(layout_.size(), T(R(0)));
   backward(structure, workspace, state, bar, false, std::span<T>(state.parameter_gradient));
   for (std::size_t k = 0; k < gradient.size(); ++k)

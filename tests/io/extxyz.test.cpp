@@ -332,6 +332,13 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
         l.charges->push_back(number());
         l.atomic_dipoles->push_back(vector());
       }
+      for (double& x : l.polarizability.emplace().data) x = number();
+      l.potentials.emplace();
+      l.born_charges.emplace(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        l.potentials->push_back(number());
+        for (double& x : (*l.born_charges)[i].data) x = number();
+      }
     }
     f.info = {{"charge", "5"}, {"a key", "_JSON [[1, 2]]"}, {"empty", ""}, {"energy", "text"}};
     frames.push_back(f);
@@ -352,6 +359,9 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
     options.keys.charges = prefix + "charges";
     options.keys.atomic_dipoles = prefix + "atomic_dipoles";
     options.keys.dipole = prefix + "dipole";
+    options.keys.potentials = prefix + "potentials";
+    options.keys.polarizability = prefix + "polarizability";
+    options.keys.born_charges = prefix + "born_charges";
     options.keys.fermi_level = prefix + "fermi_level";
     if (prefix == "REF_") options.keys = {};
     const auto back = read_extxyz(path, options);
@@ -379,6 +389,9 @@ TEST_CASE("extxyz: what is written is read back exactly", "[io]") {
       CHECK(a.labels.atomic_dipoles == b.labels.atomic_dipoles);
       CHECK(a.labels.dipole == b.labels.dipole);
       CHECK(a.labels.dipole_mask == b.labels.dipole_mask);
+      CHECK(a.labels.potentials == b.labels.potentials);
+      CHECK(a.labels.polarizability == b.labels.polarizability);
+      CHECK(a.labels.born_charges == b.labels.born_charges);
       CHECK(a.labels.fermi_level == b.labels.fermi_level);
       CHECK(a.config_type == b.config_type);
       CHECK(a.info == b.info);

@@ -48,6 +48,18 @@ Case random_case() {
     c.labels.stress->data[k] = random.normal();
     c.prediction.stress.data[k] = random.normal();
   }
+  c.labels.potentials.emplace();
+  c.labels.born_charges.emplace(n);
+  c.prediction.born_charges.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    c.labels.potentials->push_back(random.normal());
+    for (int m = 0; m < 4; ++m) c.prediction.potentials.push_back(random.normal());
+    for (double& x : (*c.labels.born_charges)[i].data) x = random.normal();
+    for (double& x : c.prediction.born_charges[i].data) x = random.normal();
+  }
+  for (double& x : c.labels.polarizability.emplace().data) x = random.normal();
+  for (double& x : c.prediction.polarizability.data) x = random.normal();
+  c.prediction.field_axes = {true, false, true};
   c.labels.dipole = vector();
   c.labels.dipole_mask = {true, false, true};
   c.prediction.dipole = vector();
@@ -62,7 +74,10 @@ constexpr LossWeights weights{.energy = 1.5,
                               .dipole = 0.9,
                               .atomic_dipoles = 1.1,
                               .total_charge = 0.6,
-                              .fermi_level = 0.8};
+                              .fermi_level = 0.8,
+                              .potentials = 1.2,
+                              .polarizability = 0.4,
+                              .born_charges = 1.3};
 
 }  // namespace
 
@@ -93,9 +108,27 @@ TEST_CASE("the loss by its formula") {
   CHECK_THAT(l.total_charge, WithinRel(0.6 * total * total / 16.0, 1e-12));
   const double level = *c.prediction.fermi_level - *c.labels.fermi_level;
   CHECK_THAT(l.fermi_level, WithinRel(0.8 * level * level, 1e-14));
+  double potentials = 0.0, alpha = 0.0, born = 0.0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double v = c.prediction.potentials[4 * i] - (*c.labels.potentials)[i];
+    potentials += v * v;
+  }
+  for (int a : {0, 2})  // along y no field can be
+    for (int b = 0; b < 3; ++b) {
+      const double d = c.prediction.polarizability(a, b) - (*c.labels.polarizability)(a, b);
+      if (b != 1) alpha += d * d;
+      for (std::size_t i = 0; i < 4; ++i) {
+        const double z = c.prediction.born_charges[i](a, b) - (*c.labels.born_charges)[i](a, b);
+        born += z * z;
+      }
+    }
+  CHECK_THAT(l.potentials, WithinRel(1.2 * potentials / 4.0, 1e-14));
+  CHECK_THAT(l.polarizability, WithinRel(0.4 * alpha / (9.0 * 16.0), 1e-13));
+  CHECK_THAT(l.born_charges, WithinRel(1.3 * born / 36.0, 1e-13));
   CHECK_THAT(l.total(), WithinRel(l.energy + l.forces + l.stress + l.charges + l.dipole +
-                                      l.atomic_dipoles + l.total_charge + l.fermi_level,
-                                  1e-15));
+                                      l.atomic_dipoles + l.total_charge + l.fermi_level +
+                                      l.potentials + l.polarizability + l.born_charges,
+                                  1e-14));
 }
 
 TEST_CASE("cotangents of the loss are its derivatives") {
@@ -130,6 +163,12 @@ TEST_CASE("cotangents of the loss are its derivatives") {
   for (std::size_t k = 0; k < 16; ++k)
     check(c.prediction.multipoles[k], bar.multipoles[k]);  // charges count through `charges`
   check(*c.prediction.fermi_level, bar.fermi_level);
+  for (std::size_t k = 0; k < 16; ++k) check(c.prediction.potentials[k], bar.potentials[k]);
+  for (std::size_t k = 0; k < 9; ++k) {
+    check(c.prediction.polarizability.data[k], bar.polarizability.data[k]);
+    for (std::size_t i = 0; i < 4; ++i)
+      check(c.prediction.born_charges[i].data[k], bar.born_charges[i].data[k]);
+  }
   CHECK(bar.dipole[1] == 0.0);  // masked
   CHECK(bar.dipole[0] != 0.0);
 }
@@ -177,7 +216,8 @@ TEST_CASE("errors in the units of tables") {
         "| model | RMSE energy (meV/atom) | MAE | RMSE forces (meV/Å) | MAE |\n"
         "| --- | ---: | ---: | ---: | ---: |\n| a | 2.0 | 2.0 | 122.5 | 50.0 |\n");
   const std::string csv = errors_to_csv({{"a, b", e}});
-  CHECK(csv.substr(csv.find('\n') + 1) == "\"a, b\",2.0000,2.0000,122.4745,50.0000,,,,,,,,,,,,\n");
+  CHECK(csv.substr(csv.find('\n') + 1) ==
+        "\"a, b\",2.0000,2.0000,122.4745,50.0000,,,,,,,,,,,,,,,,,,\n");
   CHECK(errors_to_text({{"ab", e}, {"c", e}}) ==
         "         energy (meV/atom)          forces (meV/Å)   (RMSE / MAE)\n"
         "ab               2.0 / 2.0            122.5 / 50.0\n"

@@ -184,7 +184,7 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
   const auto make_options = [&] {
     TrainerOptions o = ::make_options();
     o.optimizer.kind = kind;
-    o.second_stage = {.from_epoch = 8, .weights = {.energy = 10.0, .forces = 1.0}};
+    o.stages = {{.from_epoch = 8, .weights = LossWeights{.energy = 10.0, .forces = 1.0}}};
     return o;
   };
   Model whole = make_model(1);
@@ -248,8 +248,9 @@ TEST_CASE("a second stage has its own weights, steps and best epoch") {
   Model model = make_model(1);
   TrainerOptions options = make_options();
   options.epochs = 8;
-  options.second_stage = {
-      .from_epoch = 5, .weights = {.energy = 50.0, .forces = 1.0}, .rate_factor = 0.25};
+  options.stages = {{.from_epoch = 5,
+                     .weights = LossWeights{.energy = 50.0, .forces = 1.0},
+                     .rate_factor = 0.25}};
   Trainer trainer(model, data.frames, data.train, data.validation, options);
   trainer.run();
   const auto& records = trainer.records();
@@ -278,7 +279,7 @@ TEST_CASE("training ends when the validation loss falls no longer") {
   CHECK(trainer.run() == TrainingOutcome::settled);
   CHECK(trainer.records().size() == 4);
   // With a second stage it goes there first.
-  options.second_stage.from_epoch = 40;
+  options.stages = {{.from_epoch = 40}};
   Trainer staged(model, data.frames, data.train, data.validation, options);
   CHECK(staged.run() == TrainingOutcome::settled);
   REQUIRE(staged.records().size() == 8);

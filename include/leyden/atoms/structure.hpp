@@ -74,6 +74,10 @@ struct Labels {
   std::array<bool, 3> dipole_mask{true, true,
                                   true};  ///< components of the dipole that mean something
   std::optional<double> fermi_level;      ///< eV
+  /// (n) V, that of the density at the atoms: Prediction::potentials, l = 0
+  std::optional<std::vector<double>> potentials;
+  std::optional<Matrix3<double>> polarizability;             ///< e Å²/V, ∂P_a/∂E_b
+  std::optional<std::vector<Matrix3<double>>> born_charges;  ///< (n) e, ∂P_a/∂r_ib = ∂F_ib/∂E_a
 };
 
 /// One frame of a data file: a structure, its labels, and everything else the file said.

@@ -35,6 +35,10 @@ struct ExtxyzKeys {
   std::string external_field;    ///< external_field, REF_external_field; absent: 0
   std::string external_charges;  ///< external_charges: x y z charge width of each; absent: none
   std::string fermi_level;       ///< fermi_level, REF_fermi_level
+  std::string potentials;        ///< column: REF_potentials, REF_potential, potentials
+  std::string polarizability;    ///< REF_polarizability, polarizability; 9 numbers, e Å²/V
+  std::string born_charges;      ///< column of 9, ∂P_a/∂r_b with a first: REF_born_charges,
+                                 ///< born_charges, BEC
   std::string config_type;       ///< config_type
 };
 

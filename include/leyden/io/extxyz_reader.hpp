@@ -20,7 +20,7 @@ struct Meaning {
   std::array<std::string_view, 8> usual;
 };
 
-inline constexpr std::array<Meaning, 13> meanings{{
+inline constexpr std::array<Meaning, 16> meanings{{
     {"energy",
      &ExtxyzKeys::energy,
      false,
@@ -46,6 +46,15 @@ inline constexpr std::array<Meaning, 13> meanings{{
      {"external_field", "REF_external_field"}},
     {"external_charges", &ExtxyzKeys::external_charges, false, {"external_charges"}},
     {"fermi_level", &ExtxyzKeys::fermi_level, false, {"fermi_level", "REF_fermi_level"}},
+    {"potentials",
+     &ExtxyzKeys::potentials,
+     true,
+     {"REF_potentials", "REF_potential", "potentials"}},
+    {"polarizability",
+     &ExtxyzKeys::polarizability,
+     false,
+     {"REF_polarizability", "polarizability"}},
+    {"born_charges", &ExtxyzKeys::born_charges, true, {"REF_born_charges", "born_charges", "BEC"}},
     {"config_type", &ExtxyzKeys::config_type, false, {"config_type"}},
 }};
 
@@ -72,6 +81,7 @@ class Reader {
     bool symbol = false, number = false;
     std::vector<Vector3<double>>* vectors = nullptr;
     std::vector<double>* scalars = nullptr;
+    std::vector<Matrix3<double>>* matrices = nullptr;
     int component = 0;
   };
 
@@ -269,6 +279,10 @@ inline void Reader::read_keys(const FrameText& f, Frame& frame, Place place) con
   if (const KeyValue* kv = find(f, "energy")) frame.labels.energy = number(*kv);
   if (const KeyValue* kv = find(f, "fermi_level")) frame.labels.fermi_level = number(*kv);
   if (const KeyValue* kv = find(f, "dipole")) frame.labels.dipole = vector(*kv);
+  if (const KeyValue* kv = find(f, "polarizability")) {
+    const std::vector<double> x = numbers_of(*kv, 9, place);
+    std::copy(x.begin(), x.end(), frame.labels.polarizability.emplace().data.begin());
+  }
   if (const KeyValue* kv = find_condition(f, "total_charge", place)) s.total_charge = number(*kv);
   if (const KeyValue* kv = find(f, "config_type")) frame.config_type = kv->value();
   if (const KeyValue* kv = find(f, "dipole_mask")) {
@@ -350,6 +364,12 @@ inline void Reader::read_atoms(const FrameText& f, Frame& frame) const {
     } else if (p.name == chosen("atomic_dipoles")) {
       expect(p, "RI", 3);
       c.vectors = &frame.labels.atomic_dipoles.emplace(n);
+    } else if (p.name == chosen("potentials")) {
+      expect(p, "RI", 1);
+      c.scalars = &frame.labels.potentials.emplace(n);
+    } else if (p.name == chosen("born_charges")) {
+      expect(p, "RI", 9);
+      c.matrices = &frame.labels.born_charges.emplace(n);
     }
     for (std::size_t k = 0; k < p.columns; ++k, ++c.component) columns.push_back(c);
   }
@@ -373,7 +393,7 @@ inline void Reader::read_atoms(const FrameText& f, Frame& frame) const {
         p = end_of_token(start, end);
         return std::string_view(start, static_cast<std::size_t>(p - start));
       };
-      if (c.vectors != nullptr || c.scalars != nullptr) {
+      if (c.vectors != nullptr || c.scalars != nullptr || c.matrices != nullptr) {
         double x = 0;
         if (!read_number(p, end, x))
           place.fail("column " + shown(c.name) + ": " + shown(token()) + " is not a number");
@@ -381,6 +401,8 @@ inline void Reader::read_atoms(const FrameText& f, Frame& frame) const {
           place.fail("column " + shown(c.name) + " is " + shown(token()) + "; it must be finite");
         if (c.vectors != nullptr)
           (*c.vectors)[i][c.component] = x;
+        else if (c.matrices != nullptr)
+          (*c.matrices)[i].data[static_cast<std::size_t>(c.component)] = x;
         else
           (*c.scalars)[i] = x;
       } else if (c.symbol) {

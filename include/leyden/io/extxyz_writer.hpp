@@ -62,6 +62,8 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
   if (l.forces) check(l.forces->size(), "forces");
   if (l.charges) check(l.charges->size(), "charges");
   if (l.atomic_dipoles) check(l.atomic_dipoles->size(), "atomic dipoles");
+  if (l.potentials) check(l.potentials->size(), "potentials");
+  if (l.born_charges) check(l.born_charges->size(), "Born charges");
   const auto is_name = [](std::string_view key) {
     return std::none_of(key.begin(), key.end(), [](char c) {
       return is_space(c) || std::string_view("\"'=:").find(c) != std::string_view::npos;
@@ -91,6 +93,8 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
   if (l.forces) out += ":" + options.prefix + "forces:R:3";
   if (l.charges) out += ":" + options.prefix + "charges:R:1";
   if (l.atomic_dipoles) out += ":" + options.prefix + "atomic_dipoles:R:3";
+  if (l.potentials) out += ":" + options.prefix + "potentials:R:1";
+  if (l.born_charges) out += ":" + options.prefix + "born_charges:R:9";
   const auto number = [&](const std::string& name, const std::optional<double>& value) {
     if (!value) return;
     key(name);
@@ -104,6 +108,7 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
             std::array<double, 3>{l.dipole_mask[0] ? 1.0 : 0.0, l.dipole_mask[1] ? 1.0 : 0.0,
                                   l.dipole_mask[2] ? 1.0 : 0.0});
   number(options.prefix + "fermi_level", l.fermi_level);
+  if (l.polarizability) numbers(options.prefix + "polarizability", l.polarizability->data);
   // Always there, so that no key of `info` can be taken for them when the file is read again.
   number("total_charge", s.total_charge);
   numbers("external_field", s.external_field.data);
@@ -153,6 +158,14 @@ inline std::string to_extxyz(const Frame& frame, const ExtxyzWriteOptions& optio
     if (l.atomic_dipoles) {
       out += ' ';
       put_all(out, (*l.atomic_dipoles)[i].data);
+    }
+    if (l.potentials) {
+      out += ' ';
+      put(out, (*l.potentials)[i]);
+    }
+    if (l.born_charges) {
+      out += ' ';
+      put_all(out, (*l.born_charges)[i].data);
     }
     out += '\n';
   }

@@ -21,6 +21,10 @@ constexpr EnumNames<ScheduleOptions::Kind, 3> names(ScheduleOptions::Kind) {
   using Kind = ScheduleOptions::Kind;
   return {{{Kind::constant, "constant"}, {Kind::cosine, "cosine"}, {Kind::plateau, "plateau"}}};
 }
+constexpr EnumNames<TrainingMode, 3> names(TrainingMode) {
+  using Mode = TrainingMode;
+  return {{{Mode::implicit, "implicit"}, {Mode::unrolled, "unrolled"}, {Mode::direct, "direct"}}};
+}
 constexpr EnumNames<FieldSign, 2> names(FieldSign) {
   return {
       {{FieldSign::physical, "physical"}, {FieldSign::potential_gradient, "potential_gradient"}}};
@@ -59,8 +63,9 @@ void fields(V& v, ScheduleOptions& o) {
   v("threshold", o.threshold);
 }
 template <class V>
-void fields(V& v, SecondStage& o) {
+void fields(V& v, TrainingStage& o) {
   v("from_epoch", o.from_epoch);
+  v("mode", o.mode);
   v("weights", o.weights);
   v("rate_factor", o.rate_factor);
 }
@@ -69,12 +74,13 @@ void fields(V& v, TrainerOptions& o) {
   v("epochs", o.epochs);
   v("batch_size", o.batch_size);
   v("seed", o.seed);
+  v("mode", o.mode);
   v("weights", o.weights);
   v("huber", o.huber);
   v("config_type_weights", o.config_type_weights);
   v("optimizer", o.optimizer);
   v("schedule", o.schedule);
-  v("second_stage", o.second_stage);
+  v("stages", o.stages);
   v("early_stopping", o.early_stopping);
   v("clip_norm", o.clip_norm);
   v("average_decay", o.average_decay);
@@ -93,6 +99,9 @@ void fields(V& v, ExtxyzKeys& o) {
   v("external_field", o.external_field);
   v("external_charges", o.external_charges);
   v("fermi_level", o.fermi_level);
+  v("potentials", o.potentials);
+  v("polarizability", o.polarizability);
+  v("born_charges", o.born_charges);
   v("config_type", o.config_type);
 }
 template <class V>

@@ -82,6 +82,13 @@ class DensitySolver {
     for (std::size_t i = 0; i < hardness.size(); ++i) f[i] -= hardness[i] * m_.p[i];
   }
 
+  /// Responses and maps: sets memory.fermi_level to where the density that memory.own_field makes
+  /// has the charges that are prescribed. False when there is no such level.
+  bool find_levels() {
+    m_.fermi_level.assign(m_.constraints.size(), R(0));
+    m_.trial.resize(unknowns());
+    return density_of(m_.own_field, m_.trial);
+  }
   /// Takes the linearisation at memory.p, for response().
   void linearize();
   /// −∂p/∂μ of all atoms at fixed density (n·size): what the law alone does. Responses and maps;

@@ -19,6 +19,8 @@ struct SelfConsistencyTape {
   std::vector<T> f;            // (n·in): what the law sees
   std::vector<T> own;          // (n·in): Pp alone
   std::vector<T> lambda, nu, u, image, total_bar, level_bar, field_bar, other, constant;
+  std::vector<T> residual;                   // (n·size) of a given density
+  std::vector<T> level_slope, level_change;  // (groups²), (groups) of the charges by the levels
   std::vector<T> feature_scratch;
   std::vector<int> bonds;  // the pairs that are bonds, where not all are
   std::vector<R> right, solution, groups, group_solution;
@@ -80,6 +82,23 @@ class SelfConsistency {
   void backward(T energy_bar, std::span<const T> p_bar, std::span<const T> fermi_level_bar,
                 SiteCoefficients<T>& c_bar, std::span<T> field_bar);
 
+  /// Looks at a given density p (n·size) instead: sets tape.p to it (its charges moved evenly to
+  /// what is prescribed), tape.fermi_level, tape.f and tape.residual,
+  ///
+  ///   energies:         ∂E/∂p, with the mean of each group's charges taken off (minus it is the
+  ///                     group's Fermi level),
+  ///   responses, maps:  F(f[p]) − p, with the Fermi levels at which F has its charges.
+  ///
+  /// site_energies() are then those of p. @throws ConvergenceError where no Fermi level gives F the
+  /// charges that are prescribed.
+  void look_at(std::span<const double> density);
+
+  /// What backward() is to solve(), after look_at(): p is a constant, so nothing is solved for. The
+  /// cotangent of the residual may be empty.
+  void backward_at(T energy_bar, std::span<const T> residual_bar,
+                   std::span<const T> fermi_level_bar, SiteCoefficients<T>& c_bar,
+                   std::span<T> field_bar);
+
   /// −∂p/∂μ at fixed density (n·size), of responses and maps on real numbers; after solve().
   void bare_response(std::span<R> out) {
     density_.linearize();
@@ -104,8 +123,25 @@ class SelfConsistency {
   std::size_t fields() const { return sum_.atoms * sum_.in; }
   const ChargeConstraints& constraints() const { return tape_.density.constraints; }
 
+  /// The problem in real numbers.
+  void load();
+  /// What backward() starts from: ∂E/∂(coefficients, field) at fixed density, dE/dp of readouts in
+  /// tape.total_bar, and the cotangents of the Fermi levels.
+  void energy_backward(T energy_bar, std::span<const T> fermi_level_bar, SiteCoefficients<T>& c_bar,
+                       std::span<T> field_bar);
+  /// Adds what the adjoint tape.lambda of the equations of the density stands for.
+  void law_backward(SiteCoefficients<T>& c_bar, std::span<T> field_bar);
+  /// Sets tape.level_slope, ∂(charge of group g that the field makes)/∂(level of group h), at
+  /// tape.f. Responses and maps.
+  void find_level_slopes();
+  /// Solves level_slope x = b (or its transpose) for b in tape.level_change, in place.
+  void solve_levels(bool transpose);
+
   /// What the law sees of a density: Pp + ηp + χ + v_ext + μ (energies: without η and χ).
   void see(std::span<const T> p, std::span<const T> levels, std::vector<T>& f);
+  /// Adds all of it but Pp.
+  void add_external(std::span<const T> p, std::span<const T> levels, std::span<T> f) const;
+  void project(std::span<T> x, std::span<T> means) const;
   void solve_tangent();
   /// M x + aν = b (or transposed), real numbers, to the accuracy of the density.
   void solve_linear(std::span<const R> b, std::span<const R> c, std::span<R> x, std::span<R> nu,
@@ -134,6 +170,12 @@ void SelfConsistency<Law, S, T>::see(std::span<const T> p, std::span<const T> le
     field_.apply(p, f);
   }
   tape_.own = f;
+  add_external(p, levels, f);
+}
+
+template <class Law, class S, Number T>
+void SelfConsistency<Law, S, T>::add_external(std::span<const T> p, std::span<const T> levels,
+                                              std::span<T> f) const {
   const SiteCoefficients<T>& c = system_.coefficients;
   const bool quadratic = form == LawForm::response && !c.chi.empty();
   for (std::size_t i = 0; i < sum_.atoms; ++i) {
@@ -149,7 +191,7 @@ void SelfConsistency<Law, S, T>::see(std::span<const T> p, std::span<const T> le
 }
 
 template <class Law, class S, Number T>
-void SelfConsistency<Law, S, T>::solve() {
+void SelfConsistency<Law, S, T>::load() {
   DensityMemory<R>& d = tape_.density;
   const auto values = [](const std::vector<T>& from, std::vector<R>& to) {
     to.resize(from.size());
@@ -161,6 +203,12 @@ void SelfConsistency<Law, S, T>::solve() {
   values(system_.coefficients.bonds, d.coefficients.bonds);
   d.external.resize(unknowns());
   for (std::size_t i = 0; i < unknowns(); ++i) d.external[i] = value_of(system_.external[i]);
+}
+
+template <class Law, class S, Number T>
+void SelfConsistency<Law, S, T>::solve() {
+  DensityMemory<R>& d = tape_.density;
+  load();
   density_.solve();
 
   const std::size_t groups = constraints().size();
@@ -312,17 +360,15 @@ void SelfConsistency<Law, S, T>::apply_transpose(std::span<const T> lambda, std:
 }
 
 template <class Law, class S, Number T>
-void SelfConsistency<Law, S, T>::backward(T energy_bar, std::span<const T> p_bar,
-                                          std::span<const T> fermi_level_bar,
-                                          SiteCoefficients<T>& c_bar, std::span<T> field_bar) {
+void SelfConsistency<Law, S, T>::energy_backward(T energy_bar, std::span<const T> fermi_level_bar,
+                                                 SiteCoefficients<T>& c_bar,
+                                                 std::span<T> field_bar) {
   const SiteCoefficients<T>& c = system_.coefficients;
   const std::size_t n = unknowns(), groups = constraints().size(), size = sum_.out;
   std::fill(field_bar.begin(), field_bar.end(), T{});
   std::vector<T>& total = tape_.total_bar;
   total.assign(n, T{});
   tape_.level_bar.assign(groups, T{});
-  if (!p_bar.empty())
-    for (std::size_t i = 0; i < n; ++i) total[i] = p_bar[i];
   if (!fermi_level_bar.empty())
     for (std::size_t g = 0; g < groups; ++g) tape_.level_bar[g] = fermi_level_bar[g];
 
@@ -343,9 +389,6 @@ void SelfConsistency<Law, S, T>::backward(T energy_bar, std::span<const T> p_bar
         for (std::size_t k = 0; k < sum_.in; k += size)
           tape_.level_bar[static_cast<std::size_t>(g)] += field_bar[i * sum_.in + k];
     }
-    tape_.image.resize(n);
-    field_.transpose(std::span<const T>(field_bar), std::span<T>(tape_.image));
-    for (std::size_t i = 0; i < n; ++i) total[i] += tape_.image[i];
   } else {
     // Stationary in the density: only the explicit derivatives count.
     const T factor = energy ? energy_bar : -energy_bar;
@@ -363,6 +406,47 @@ void SelfConsistency<Law, S, T>::backward(T energy_bar, std::span<const T> p_bar
       c_bar.chi[k] += energy_bar * tape_.p[k];
       c_bar.eta[k] += energy_bar * tape_.p[k] * tape_.p[k] * R(0.5);
     }
+  }
+}
+
+template <class Law, class S, Number T>
+void SelfConsistency<Law, S, T>::law_backward(SiteCoefficients<T>& c_bar, std::span<T> field_bar) {
+  const SiteCoefficients<T>& c = system_.coefficients;
+  const std::size_t n = unknowns();
+  const std::vector<T>& lambda = tape_.lambda;
+  if constexpr (energy) {
+    sum_.template second<T>(c, tape_.p.data(), lambda.data(), nullptr, T(R(-1)), &c_bar,
+                            tape_.scratch);
+    for (std::size_t i = 0; i < n; ++i) {
+      field_bar[i] -= lambda[i];
+      c_bar.chi[i] -= lambda[i];
+      c_bar.eta[i] -= lambda[i] * tape_.p[i];
+    }
+  } else {
+    tape_.field_bar.assign(fields(), T{});
+    sum_.template respond_pullback<T>(c, tape_.f.data(), lambda.data(), tape_.field_bar.data(),
+                                      &c_bar, tape_.u, tape_.image, tape_.scratch);
+    for (std::size_t k = 0; k < fields(); ++k) field_bar[k] += tape_.field_bar[k];
+    for (std::size_t i = 0; i < c_bar.chi.size(); ++i) {
+      c_bar.chi[i] += tape_.field_bar[i];
+      c_bar.eta[i] += tape_.field_bar[i] * tape_.p[i];
+    }
+  }
+}
+
+template <class Law, class S, Number T>
+void SelfConsistency<Law, S, T>::backward(T energy_bar, std::span<const T> p_bar,
+                                          std::span<const T> fermi_level_bar,
+                                          SiteCoefficients<T>& c_bar, std::span<T> field_bar) {
+  const std::size_t n = unknowns(), groups = constraints().size();
+  energy_backward(energy_bar, fermi_level_bar, c_bar, field_bar);
+  std::vector<T>& total = tape_.total_bar;
+  if (!p_bar.empty())
+    for (std::size_t i = 0; i < n; ++i) total[i] += p_bar[i];
+  if constexpr (readout) {
+    tape_.image.resize(n);
+    field_.transpose(std::span<const T>(field_bar), std::span<T>(tape_.image));
+    for (std::size_t i = 0; i < n; ++i) total[i] += tape_.image[i];
   }
 
   if (!readout && p_bar.empty() && fermi_level_bar.empty()) return;
@@ -387,26 +471,9 @@ void SelfConsistency<Law, S, T>::backward(T energy_bar, std::span<const T> p_bar
     solve_linear(tape_.right, tape_.groups, tape_.solution, tape_.group_solution, true);
     for (std::size_t i = 0; i < n; ++i) tape_.lambda[i].tangent = tape_.solution[i];
   }
-
-  const std::vector<T>& lambda = tape_.lambda;
-  if constexpr (energy) {
-    sum_.template second<T>(c, tape_.p.data(), lambda.data(), nullptr, T(R(-1)), &c_bar,
-                            tape_.scratch);
-    for (std::size_t i = 0; i < n; ++i) {
-      field_bar[i] -= lambda[i];
-      c_bar.chi[i] -= lambda[i];
-      c_bar.eta[i] -= lambda[i] * tape_.p[i];
-    }
-  } else {
-    tape_.field_bar.assign(fields(), T{});
-    sum_.template respond_pullback<T>(c, tape_.f.data(), lambda.data(), tape_.field_bar.data(),
-                                      &c_bar, tape_.u, tape_.image, tape_.scratch);
-    for (std::size_t k = 0; k < fields(); ++k) field_bar[k] += tape_.field_bar[k];
-    for (std::size_t i = 0; i < c_bar.chi.size(); ++i) {
-      c_bar.chi[i] += tape_.field_bar[i];
-      c_bar.eta[i] += tape_.field_bar[i] * tape_.p[i];
-    }
-  }
+  law_backward(c_bar, field_bar);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI
+
+#include <leyden/scf/given_density_impl.hpp>  // IWYU pragma: keep

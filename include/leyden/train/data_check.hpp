@@ -98,6 +98,9 @@ inline DataReport check_data(std::span<const Frame> frames, std::span<const std:
     label("dipole", labels.dipole.has_value());
     label("atomic_dipoles", labels.atomic_dipoles.has_value());
     label("fermi_level", labels.fermi_level.has_value());
+    label("potentials", labels.potentials.has_value());
+    label("polarizability", labels.polarizability.has_value());
+    label("born_charges", labels.born_charges.has_value());
 
     if (labels.energy) {
       rest[at] = *labels.energy;

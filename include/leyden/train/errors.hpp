@@ -38,27 +38,39 @@ struct ErrorSum {
 
 /// Errors of predictions, by quantity, in the units of tables.
 struct PredictionErrors {
-  ErrorSum energy, forces, stress, charges, dipole, atomic_dipoles, total_charge, fermi_level;
+  ErrorSum energy, forces, stress, charges, dipole, atomic_dipoles, total_charge, fermi_level,
+      potentials, polarizability, born_charges;
 
-  static constexpr std::array<const char*, 8> names{
-      "energy (meV/atom)", "forces (meV/Å)",        "stress (meV/Å³)",   "charges (me)",
-      "dipole (me Å)",     "atomic dipoles (me Å)", "total charge (me)", "Fermi level (meV)"};
+  static constexpr std::array<const char*, 11> names{
+      "energy (meV/atom)", "forces (meV/Å)",
+      "stress (meV/Å³)",   "charges (me)",
+      "dipole (me Å)",     "atomic dipoles (me Å)",
+      "total charge (me)", "Fermi level (meV)",
+      "potentials (mV)",   "polarizability (me Å²/V/atom)",
+      "Born charges (me)"};
   /// For files: no blanks, ASCII.
-  static constexpr std::array<const char*, 8> keys{
-      "energy_meV_per_atom", "forces_meV_per_A",    "stress_meV_per_A3", "charges_me",
-      "dipole_me_A",         "atomic_dipoles_me_A", "total_charge_me",   "fermi_level_meV"};
-  static constexpr std::array<ErrorSum PredictionErrors::*, 8> members{
+  static constexpr std::array<const char*, 11> keys{
+      "energy_meV_per_atom", "forces_meV_per_A",
+      "stress_meV_per_A3",   "charges_me",
+      "dipole_me_A",         "atomic_dipoles_me_A",
+      "total_charge_me",     "fermi_level_meV",
+      "potentials_mV",       "polarizability_me_A2_per_V_per_atom",
+      "born_charges_me"};
+  static constexpr std::array<ErrorSum PredictionErrors::*, 11> members{
       &PredictionErrors::energy,       &PredictionErrors::forces,
       &PredictionErrors::stress,       &PredictionErrors::charges,
       &PredictionErrors::dipole,       &PredictionErrors::atomic_dipoles,
-      &PredictionErrors::total_charge, &PredictionErrors::fermi_level};
+      &PredictionErrors::total_charge, &PredictionErrors::fermi_level,
+      &PredictionErrors::potentials,   &PredictionErrors::polarizability,
+      &PredictionErrors::born_charges};
 
   PredictionErrors& operator+=(const PredictionErrors& o) {
     for (const auto m : members) this->*m += o.*m;
     return *this;
   }
   /// What the structure has no label for, or the model no prediction, does not count. The total
-  /// charge counts when it is missed by more than rounding.
+  /// charge counts when it is missed by more than rounding. Charges of Potential::evaluate_at() are
+  /// no predictions.
   void add(const Structure& structure, const Labels& labels, const Prediction& prediction) {
     const std::size_t n = structure.size();
     if (labels.energy)
@@ -72,7 +84,7 @@ struct PredictionErrors {
         stress.add(1e3 * (prediction.stress.data[k] - labels.stress->data[k]));
     if (labels.fermi_level && prediction.fermi_level)
       fermi_level.add(1e3 * (*prediction.fermi_level - *labels.fermi_level));
-    if (prediction.charges.size() != n) return;
+    if (prediction.charges.size() != n || !prediction.density_residual.empty()) return;
     double missed = -structure.total_charge;
     for (double q : prediction.charges) missed += q;
     if (std::abs(missed) > 1e-4) total_charge.add(1e3 * missed);
@@ -89,6 +101,21 @@ struct PredictionErrors {
         for (std::size_t m = 0; m < 3; ++m)
           atomic_dipoles.add(1e3 * (prediction.multipoles[i * size + 1 + m] -
                                     (*labels.atomic_dipoles)[i][static_cast<int>(m + 1) % 3]));
+    if (labels.potentials)
+      for (std::size_t i = 0; i < n; ++i)
+        potentials.add(1e3 * (prediction.potentials[i * size] - (*labels.potentials)[i]));
+    const auto axis = [&](int a) { return prediction.field_axes[static_cast<std::size_t>(a)]; };
+    for (int a = 0; a < 3; ++a)
+      for (int b = 0; b < 3; ++b) {
+        if (labels.polarizability && axis(a) && axis(b))
+          polarizability.add(1e3 *
+                             (prediction.polarizability(a, b) - (*labels.polarizability)(a, b)) /
+                             static_cast<double>(n));
+        if (labels.born_charges && axis(a) && prediction.born_charges.size() == n)
+          for (std::size_t i = 0; i < n; ++i)
+            born_charges.add(1e3 *
+                             (prediction.born_charges[i](a, b) - (*labels.born_charges)[i](a, b)));
+      }
   }
 };
 
@@ -124,8 +151,8 @@ inline std::string format_error(const ErrorSum& sum, bool absolute = false, int 
 namespace detail {
 
 /// Which quantities any row has.
-inline std::array<bool, 8> used_quantities(const NamedErrors& rows) {
-  std::array<bool, 8> used{};
+inline std::array<bool, PredictionErrors::names.size()> used_quantities(const NamedErrors& rows) {
+  std::array<bool, PredictionErrors::names.size()> used{};
   for (std::size_t k = 0; k < used.size(); ++k)
     for (const auto& row : rows)
       used[k] = used[k] || (row.second.*PredictionErrors::members[k]).count > 0.0;

@@ -19,14 +19,22 @@ struct LossTerms {
   double atomic_dipoles = 0.0;  ///< of each component, e Å
   double total_charge = 0.0;    ///< of (Σ q_i − Q)/N, e/atom: of models that do not conserve it
   double fermi_level = 0.0;     ///< of μ − μ*, V
+  /// Of each labelled component of Prediction::density_residual, summed over the components of an
+  /// atom: e and e Å, or V and V/Å. Direct training only.
+  double density_residual = 0.0;
+  double potentials = 0.0;      ///< of each atom, V
+  double polarizability = 0.0;  ///< of each component of (α − α*)/N, e Å²/V/atom
+  double born_charges = 0.0;    ///< of each component, e
 
-  static constexpr std::array<const char*, 8> names{"energy",       "forces",     "stress",
-                                                    "charges",      "dipole",     "atomic_dipoles",
-                                                    "total_charge", "fermi_level"};
-  static constexpr std::array<double LossTerms::*, 8> members{
-      &LossTerms::energy,       &LossTerms::forces,     &LossTerms::stress,
-      &LossTerms::charges,      &LossTerms::dipole,     &LossTerms::atomic_dipoles,
-      &LossTerms::total_charge, &LossTerms::fermi_level};
+  static constexpr std::array<const char*, 12> names{
+      "energy",           "forces",         "stress",         "charges",
+      "dipole",           "atomic_dipoles", "total_charge",   "fermi_level",
+      "density_residual", "potentials",     "polarizability", "born_charges"};
+  static constexpr std::array<double LossTerms::*, 12> members{
+      &LossTerms::energy,       &LossTerms::forces,         &LossTerms::stress,
+      &LossTerms::charges,      &LossTerms::dipole,         &LossTerms::atomic_dipoles,
+      &LossTerms::total_charge, &LossTerms::fermi_level,    &LossTerms::density_residual,
+      &LossTerms::potentials,   &LossTerms::polarizability, &LossTerms::born_charges};
 
   double total() const {
     double sum = 0.0;
@@ -77,12 +85,18 @@ inline double penalty(double d, double threshold, double& slope) {
 /// The loss of one structure of N atoms,
 ///
 ///   w_E f((E − E*)/N) + w_F Σ f(F − F*)/(3N) + w_σ Σ f(σ − σ*)/9 + w_q Σ f(q − q*)/N
-///     + w_μ Σ_a m_a f((μ − μ*)_a/N) + w_d Σ f(d − d*)/(3N) + w_Q f((Σ q − Q)/N) + w_μF f(μ_F −
-///     μ_F*)
+///     + w_μ Σ_a m_a f((μ − μ*)_a/N) + w_d Σ f(d − d*)/(3N) + w_Q f((Σ q − Q)/N)
+///     + w_μF f(μ_F − μ_F*) + w_p Σ f(r)/N + w_v Σ f(v − v*)/N + w_α Σ f((α − α*)/N)/9
+///     + w_Z Σ f(Z − Z*)/(9N)
 ///
 /// with sums over atoms and components, m the dipole's mask, and f(x) = x², or Huber's function for
 /// terms with a threshold. A term without a label, without a weight, or without a prediction
 /// (charges of models that have none, stress of what is not periodic in all directions) is zero.
+/// Polarizability and Born charges are predicted by add_field_response()
+/// (train/field_response.hpp), for the axes that a field may have. Predictions at a given density
+/// (Potential::evaluate_at) have the residual r of that density, of which the labelled components
+/// count (charges; dipoles where atomic dipoles are labelled); what is a function of the density
+/// alone (charges, dipoles) does not count then.
 /// @param huber       thresholds, in the units of the terms; zero: none.
 /// @param factor      multiplies the cotangents, e.g. 1/batch size.
 /// @param cotangents  if given, is set to factor · dL/d(prediction); its memory is reused.
@@ -101,6 +115,11 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     cotangents->multipoles.clear();
     cotangents->dipole = {};
     cotangents->fermi_level = 0.0;
+    cotangents->density_residual.clear();
+    cotangents->polarization = {};
+    cotangents->potentials.clear();
+    cotangents->polarizability = {};
+    cotangents->born_charges.clear();
   }
   // Adds a difference to its term; returns what it adds to the cotangent.
   const auto add = [&](double LossTerms::*term, double weight, double difference) {
@@ -134,6 +153,19 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     if (cotangents) cotangents->fermi_level = bar;
   }
   if (prediction.charges.size() != n) return loss;
+  const std::size_t size = prediction.multipoles.size() / n;
+  if (!prediction.density_residual.empty()) {
+    if (!(weights.density_residual > 0.0)) return loss;
+    const std::size_t labelled = !labels.charges ? 0 : labels.atomic_dipoles && size >= 4 ? 4 : 1;
+    if (cotangents) cotangents->density_residual.assign(n * size, 0.0);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = i * size; k < i * size + labelled; ++k) {
+        const double bar = add(&LossTerms::density_residual, weights.density_residual / atoms,
+                               prediction.density_residual[k]);
+        if (cotangents) cotangents->density_residual[k] = bar;
+      }
+    return loss;
+  }
 
   const bool charges = labels.charges && weights.charges > 0.0;
   double total_bar = 0.0;
@@ -156,7 +188,6 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
                              (prediction.dipole[a] - (*labels.dipole)[a]) / atoms);
       if (cotangents) cotangents->dipole[a] = bar / atoms;
     }
-  const std::size_t size = prediction.multipoles.size() / n;
   if (labels.atomic_dipoles && weights.atomic_dipoles > 0.0 && size >= 4) {
     if (cotangents) cotangents->multipoles.assign(n * size, 0.0);
     for (std::size_t i = 0; i < n; ++i)
@@ -167,6 +198,36 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
             prediction.multipoles[at] - (*labels.atomic_dipoles)[i][static_cast<int>(m + 1) % 3]);
         if (cotangents) cotangents->multipoles[at] = bar;
       }
+  }
+  if (labels.potentials && weights.potentials > 0.0) {
+    if (cotangents) cotangents->potentials.assign(n * size, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double bar = add(&LossTerms::potentials, weights.potentials / atoms,
+                             prediction.potentials[i * size] - (*labels.potentials)[i]);
+      if (cotangents) cotangents->potentials[i * size] = bar;
+    }
+  }
+  const auto axis = [&](int a) { return prediction.field_axes[static_cast<std::size_t>(a)]; };
+  if (labels.polarizability && weights.polarizability > 0.0)
+    for (int a = 0; a < 3; ++a)
+      for (int b = 0; b < 3; ++b) {
+        if (!axis(a) || !axis(b)) continue;
+        const double bar =
+            add(&LossTerms::polarizability, weights.polarizability / 9.0,
+                (prediction.polarizability(a, b) - (*labels.polarizability)(a, b)) / atoms);
+        if (cotangents) cotangents->polarizability(a, b) = bar / atoms;
+      }
+  if (labels.born_charges && weights.born_charges > 0.0 && prediction.born_charges.size() == n) {
+    if (cotangents) cotangents->born_charges.assign(n, Matrix3<double>{});
+    for (std::size_t i = 0; i < n; ++i)
+      for (int a = 0; a < 3; ++a)
+        for (int b = 0; b < 3; ++b) {
+          if (!axis(a)) continue;
+          const double bar =
+              add(&LossTerms::born_charges, weights.born_charges / (9.0 * atoms),
+                  prediction.born_charges[i](a, b) - (*labels.born_charges)[i](a, b));
+          if (cotangents) cotangents->born_charges[i](a, b) = bar;
+        }
   }
   return loss;
 }

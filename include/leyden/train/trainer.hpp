@@ -4,7 +4,9 @@
 #include <leyden/core/parallel.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
+#include <leyden/train/field_response.hpp>
 #include <leyden/train/loss.hpp>
+#include <leyden/train/mode.hpp>
 #include <leyden/train/optimizer.hpp>
 #include <leyden/train/schedule.hpp>
 
@@ -14,30 +16,34 @@
 #include <cstdlib>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// Later epochs with other weights: usually a raised one of the energy, and smaller steps.
-struct SecondStage {
-  int from_epoch = 0;  ///< counted from 1; 0: there is none
-  LossWeights weights{.energy = 100.0, .forces = 1.0};
-  double rate_factor = 0.1;  ///< of the learning rate
+/// Later epochs with another mode, other weights (usually a raised one of the energy) or smaller
+/// steps.
+struct TrainingStage {
+  int from_epoch = 0;  ///< counted from 1; later than that of the stage before
+  TrainingMode mode = TrainingMode::implicit;
+  std::optional<LossWeights> weights{};  ///< nothing: those of the stage before
+  double rate_factor = 1.0;              ///< of the learning rate
 };
 
 struct TrainerOptions {
   int epochs = 100;
-  int batch_size = 5;      ///< lbfgs takes all structures at once
-  std::uint64_t seed = 0;  ///< of the order of structures
+  int batch_size = 5;                          ///< lbfgs takes all structures at once
+  std::uint64_t seed = 0;                      ///< of the order of structures
+  TrainingMode mode = TrainingMode::implicit;  ///< of models that are self-consistent
   LossWeights weights{.energy = 1.0, .forces = 1.0};
   LossTerms huber{};  ///< thresholds of structure_loss()
   /// Factors of all terms of the frames of a config_type; 1 for those that are not named.
   std::map<std::string, double> config_type_weights{};
   OptimizerOptions optimizer{};
   ScheduleOptions schedule{};
-  SecondStage second_stage{};
-  /// Epochs without a smaller validation loss after which training ends, or goes to its second
-  /// stage; 0: never.
+  std::vector<TrainingStage> stages{};  ///< after the first, which is what stands above
+  /// Epochs without a smaller validation loss after which training ends, or goes to its next stage;
+  /// 0: never.
   int early_stopping = 0;
   double clip_norm = 10.0;      ///< largest norm of a gradient; zero: no limit
   double average_decay = 0.99;  ///< adam: of the averaged parameters, which are validated and kept
@@ -120,7 +126,8 @@ class Trainer {
  public:
   /// @param model, frames  are used, not copied: they must outlive the trainer.
   /// @throws InputError for an empty training or validation list, a batch size below one, a weight
-  /// that is none (frame_weights), or a parameter group that fits nothing.
+  /// that is none (frame_weights), a parameter group that fits nothing, stages out of order, or
+  /// direct training on structures without charges.
   Trainer(Model& model, std::span<const Frame> frames, std::vector<std::size_t> train,
           std::vector<std::size_t> validation, TrainerOptions options, E executor = {});
 
@@ -161,14 +168,64 @@ class Trainer {
     RandomStream(mix.bits()).shuffle(order);
     return order;
   }
-  bool second_stage() const {
-    return options_.second_stage.from_epoch > 0 && epoch_ + 1 >= options_.second_stage.from_epoch;
+  /// How many of the later stages have begun in the epoch under way.
+  std::size_t stage() const {
+    std::size_t begun = 0;
+    while (begun < options_.stages.size() && epoch_ + 1 >= options_.stages[begun].from_epoch)
+      ++begun;
+    return begun;
   }
+  double rate_factor() const {
+    return stage() == 0 ? 1.0 : options_.stages[stage() - 1].rate_factor;
+  }
+  TrainingMode mode() const {
+    return stage() == 0 ? options_.mode : options_.stages[stage() - 1].mode;
+  }
+  static constexpr bool self_consistent_ = [] {
+    if constexpr (requires { Model::self_consistent; })
+      return Model::self_consistent;
+    else
+      return false;
+  }();
+  bool direct() const { return self_consistent_ && mode() == TrainingMode::direct; }
   /// Of the stage under way and of the frame.
   LossWeights weights_of(std::size_t frame) const {
-    LossWeights w = second_stage() ? options_.second_stage.weights : options_.weights;
-    return w *= frame_weights_[frame];
+    LossWeights w = options_.weights;
+    for (std::size_t k = 0; k < stage(); ++k) w = options_.stages[k].weights.value_or(w);
+    w *= frame_weights_[frame];
+    if constexpr (self_consistent_)
+      if (direct()) return direct_weights(w, Model::stationary);
+    return w;
   }
+  /// The prediction that the mode trains on, with responses to fields where `responses`.
+  const Prediction& predict(std::size_t frame, std::size_t worker, Properties properties,
+                            bool responses);
+  /// Lets the model differentiate its density as the mode says.
+  void set_differentiation() {
+    if constexpr (self_consistent_) {
+      ScfOptions scf = model_.scf_options();
+      scf.differentiation =
+          mode() == TrainingMode::unrolled ? Differentiation::unrolled : Differentiation::implicit;
+      model_.set_scf_options(scf);
+    }
+  }
+  /// Gives the model back its own options.
+  struct KeptOptions {
+    explicit KeptOptions(Model& m) : model(m) {
+      if constexpr (self_consistent_) differentiation = m.scf_options().differentiation;
+    }
+    ~KeptOptions() {
+      if constexpr (self_consistent_) {
+        ScfOptions scf = model.scf_options();
+        scf.differentiation = differentiation;
+        model.set_scf_options(scf);
+      }
+    }
+    KeptOptions(const KeptOptions&) = delete;
+    KeptOptions& operator=(const KeptOptions&) = delete;
+    Model& model;
+    Differentiation differentiation = Differentiation::implicit;
+  };
   /// What validation sees and training results in.
   std::span<const double> result() const {
     if (options_.optimizer.kind == OptimizerOptions::Kind::lbfgs) return parameters_;
@@ -201,6 +258,8 @@ class Trainer {
 
   std::vector<typename Model::Workspace> workspaces_;  // per worker
   std::vector<LossCotangents> cotangents_;             // per worker
+  std::vector<std::vector<double>> densities_;         // per worker: reference densities
+  std::vector<Prediction> predictions_;                // per worker: with responses
   std::vector<std::vector<double>> gradients_;         // per task of a batch
   std::vector<LossTerms> task_terms_;                  // per task
   std::vector<PredictionErrors> task_errors_;          // per task
@@ -208,7 +267,8 @@ class Trainer {
   double gradient_norm_ = 0.0;
 };
 
-/// Evaluates the frames `indices` in parallel; predictions in their order.
+/// Evaluates the frames `indices` in parallel; predictions in their order, with the responses to
+/// fields that are labelled.
 template <class Model, Executor E>
 std::vector<Prediction> predict(const Model& model, std::span<const Frame> frames,
                                 std::span<const std::size_t> indices, const E& executor,
@@ -217,8 +277,11 @@ std::vector<Prediction> predict(const Model& model, std::span<const Frame> frame
       static_cast<std::size_t>(executor.concurrency()));
   std::vector<Prediction> out(indices.size());
   executor.for_each(indices.size(), [&](std::size_t k, int worker) {
-    out[k] = model.evaluate(frames[indices[k]].structure,
-                            workspaces[static_cast<std::size_t>(worker)], properties);
+    const Frame& frame = frames[indices[k]];
+    auto& workspace = workspaces[static_cast<std::size_t>(worker)];
+    out[k] = model.evaluate(frame.structure, workspace, properties);
+    if (frame.labels.polarizability || frame.labels.born_charges)
+      add_field_response(model, frame.structure, workspace, out[k]);
   });
   return out;
 }

@@ -34,6 +34,24 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
       if (k >= frames_.size())
         throw InputError("Trainer: structure " + std::to_string(k) +
                          " is asked for and there are " + std::to_string(frames_.size()));
+  bool direct = options_.mode == TrainingMode::direct;
+  int last_stage = 1;
+  for (const TrainingStage& stage : options_.stages) {
+    if (stage.from_epoch <= last_stage)
+      throw InputError("Trainer: a stage begins at epoch " + std::to_string(stage.from_epoch) +
+                       "; it must be later than the stage before, which begins at epoch " +
+                       std::to_string(last_stage));
+    last_stage = stage.from_epoch;
+    direct = direct || stage.mode == TrainingMode::direct;
+  }
+  if (direct && self_consistent_)
+    for (const auto* list : {&train_, &validation_})
+      for (std::size_t k : *list)
+        if (!frames_[k].labels.charges)
+          throw InputError(
+              "Trainer: structure " + std::to_string(k) +
+              " has no charges, and direct training is at the reference density; "
+              "label it, leave it out, or train at the model's own density (implicit)");
   frame_weights_.resize(frames_.size());
   for (const auto* list : {&train_, &validation_})
     for (std::size_t k : *list)
@@ -43,6 +61,8 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   const auto workers = static_cast<std::size_t>(executor_.concurrency());
   workspaces_.resize(workers);
   cotangents_.resize(workers);
+  densities_.resize(workers);
+  predictions_.resize(workers);
   const bool all = options_.optimizer.kind == OptimizerOptions::Kind::lbfgs;
   gradients_.resize(all ? train_.size()
                         : std::min(static_cast<std::size_t>(options_.batch_size), train_.size()));
@@ -53,21 +73,48 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
 }
 
 template <class Model, Executor E>
+const Prediction& Trainer<Model, E>::predict(std::size_t frame, std::size_t worker,
+                                             Properties properties, bool responses) {
+  const Structure& structure = frames_[frame].structure;
+  if constexpr (self_consistent_)
+    if (direct()) {
+      reference_density(frames_[frame].labels, static_cast<std::size_t>(Model::multipole_count),
+                        densities_[worker]);
+      if (!Model::stationary) properties = {false, false};
+      return model_.evaluate_at(structure, densities_[worker], workspaces_[worker], properties);
+    }
+  const Prediction& found = model_.evaluate(structure, workspaces_[worker], properties);
+  if (!responses) return found;
+  predictions_[worker] = found;
+  add_field_response(model_, structure, workspaces_[worker], predictions_[worker]);
+  return predictions_[worker];
+}
+
+template <class Model, Executor E>
 LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
   const double factor = 1.0 / static_cast<double>(batch.size());
-  executor_.for_each(batch.size(), [&](std::size_t task, int worker) {
+  executor_.for_each(batch.size(), [&](std::size_t task, int thread) {
     const Structure& structure = frames_[batch[task]].structure;
     const Labels& labels = frames_[batch[task]].labels;
-    auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
-    auto& cotangents = cotangents_[static_cast<std::size_t>(worker)];
+    const std::size_t worker = static_cast<std::size_t>(thread);
+    auto& workspace = workspaces_[worker];
+    auto& cotangents = cotangents_[worker];
     const LossWeights weights = weights_of(batch[task]);
     if constexpr (requires { workspace.training; }) workspace.training = true;
     const Prediction& prediction =
-        model_.evaluate(structure, workspace, required_properties(labels, weights));
+        predict(batch[task], worker, required_properties(labels, weights),
+                needs_field_response(labels, weights));
     task_terms_[task] =
         structure_loss(structure, labels, prediction, weights, factor, &cotangents, options_.huber);
     gradients_[task].assign(gradient_.size(), 0.0);
+    if constexpr (self_consistent_)
+      if (direct()) {
+        model_.parameter_gradient_at(structure, densities_[worker], cotangents, workspace,
+                                     gradients_[task]);
+        return;
+      }
     model_.parameter_gradient(structure, cotangents, workspace, gradients_[task]);
+    add_field_response_gradient(model_, structure, cotangents, workspace, gradients_[task]);
   });
 
   LossTerms sum;
@@ -88,8 +135,7 @@ template <class Model, Executor E>
 double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
   partial_ += batch_gradient(batch);
   clip_gradient(gradient_, gradient_norm_, options_.clip_norm);
-  const double rate = schedule_.factor(optimizer_.state().steps) *
-                      (second_stage() ? options_.second_stage.rate_factor : 1.0);
+  const double rate = schedule_.factor(optimizer_.state().steps) * rate_factor();
   optimizer_.step(parameters_, gradient_, rate);
   average_.update(parameters_);
   model_.set_parameters(parameters_);
@@ -149,13 +195,15 @@ bool Trainer<Model, E>::search_line() {
 template <class Model, Executor E>
 void Trainer<Model, E>::validate_epoch(double rate_factor) {
   model_.set_parameters(result());
-  executor_.for_each(validation_.size(), [&](std::size_t task, int worker) {
+  executor_.for_each(validation_.size(), [&](std::size_t task, int thread) {
     const Structure& structure = frames_[validation_[task]].structure;
     const Labels& labels = frames_[validation_[task]].labels;
-    auto& workspace = workspaces_[static_cast<std::size_t>(worker)];
+    const std::size_t worker = static_cast<std::size_t>(thread);
+    auto& workspace = workspaces_[worker];
     if constexpr (requires { workspace.training; }) workspace.training = false;
-    const Prediction& prediction = model_.evaluate(
-        structure, workspace, {labels.forces.has_value(), labels.stress.has_value()});
+    const Prediction& prediction =
+        predict(validation_[task], worker, {labels.forces.has_value(), labels.stress.has_value()},
+                labels.polarizability || labels.born_charges);
     task_terms_[task] = structure_loss(structure, labels, prediction, weights_of(validation_[task]),
                                        1.0, nullptr, options_.huber);
     task_errors_[task] = {};
@@ -202,14 +250,15 @@ TrainingOutcome Trainer<Model, E>::run(Progress&& progress, const std::atomic<bo
   };
 
   model_.set_parameters(parameters_);
-  const int second = options_.second_stage.from_epoch;
+  const KeptOptions kept(model_);
   while (epoch_ < last) {
     if (options_.early_stopping > 0 && since_best_ >= options_.early_stopping) {
-      if (second == 0 || second_stage()) return TrainingOutcome::settled;
-      epoch_ = std::min(second, last) - 1;
+      if (stage() == options_.stages.size()) return TrainingOutcome::settled;
+      epoch_ = std::min(options_.stages[stage()].from_epoch, last) - 1;
     }
-    if (epoch_ + 1 == second && batch_ == 0) {
-      // Losses of the two stages are not to be compared.
+    set_differentiation();
+    if (stage() > 0 && epoch_ + 1 == options_.stages[stage() - 1].from_epoch && batch_ == 0) {
+      // Losses of two stages are not to be compared.
       best_loss_ = std::numeric_limits<double>::infinity();
       since_best_ = 0;
       schedule_.restart();
@@ -263,11 +312,17 @@ std::string Trainer<Model, E>::describe_options() const {
   for (std::size_t k = 0; k < LossTerms::names.size(); ++k) {
     add(LossTerms::names[k], o.weights.*LossTerms::members[k]);
     add("huber", o.huber.*LossTerms::members[k]);
-    add("second", o.second_stage.weights.*LossTerms::members[k]);
   }
   for (const auto& [type, weight] : o.config_type_weights) add(type.c_str(), weight);
-  add("second_from", o.second_stage.from_epoch);
-  add("second_rate", o.second_stage.rate_factor);
+  add("mode", static_cast<double>(o.mode));
+  for (const TrainingStage& stage : o.stages) {
+    add("stage_from", stage.from_epoch);
+    add("stage_mode", static_cast<double>(stage.mode));
+    add("stage_rate", stage.rate_factor);
+    if (stage.weights)
+      for (std::size_t k = 0; k < LossTerms::names.size(); ++k)
+        add(LossTerms::names[k], (*stage.weights).*LossTerms::members[k]);
+  }
   add("early", o.early_stopping);
   add("optimizer", static_cast<double>(o.optimizer.kind));
   add("rate", o.optimizer.learning_rate);
@@ -318,6 +373,14 @@ std::string Trainer<Model, E>::describe_options() const {
       if (labels.atomic_dipoles)
         for (const auto& d : *labels.atomic_dipoles) mix_vector(d);
       if (labels.fermi_level) mix_number(*labels.fermi_level);
+      if (labels.potentials)
+        for (double v : *labels.potentials) mix_number(v);
+      const auto mix_matrix = [&](const Matrix3<double>& m) {
+        for (double x : m.data) mix_number(x);
+      };
+      if (labels.polarizability) mix_matrix(*labels.polarizability);
+      if (labels.born_charges)
+        for (const auto& z : *labels.born_charges) mix_matrix(z);
       for (const auto m : LossTerms::members) mix_number(frame_weights_[k].*m);
     }
   }
