@@ -3,6 +3,7 @@
 
 #include <leyden/train/trainer.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -68,23 +69,31 @@ struct Data {
   DataSplit split;
 };
 
-/// The model of a seed: from its file where there is one, else trained and written. Null when
-/// interrupted. @throws InputError for a file of another budget.
-inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const Data& data,
-                                                TrainerOptions options, std::uint64_t seed,
-                                                int threads, const std::filesystem::path& out,
-                                                const ModelSetup& common = {}) {
+struct TrainedModel {
+  std::unique_ptr<Trainable> model;  ///< null when interrupted
+  double seconds = 0.0;              ///< that its training took
+};
+
+/// The model of a seed: from its file where there is one, else trained and written.
+/// @throws InputError for a file of another budget.
+inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, TrainerOptions options,
+                                  std::uint64_t seed, int threads, const std::filesystem::path& out,
+                                  const ModelSetup& common = {}) {
+  std::filesystem::create_directories(out / "models");
   const std::string path =
       (out / "models" / (entry.key + "-seed" + std::to_string(seed) + ".safetensors")).string();
-  const std::map<std::string, std::string> budget{
+  std::map<std::string, std::string> budget{
       {"epochs", std::to_string(options.epochs)},
       {"structures", std::to_string(data.split.train.size())}};
   if (std::filesystem::exists(path)) {
     const ModelFile file = read_model(path);
-    if (file.description.training != budget)
+    std::map<std::string, std::string> had = file.description.training;
+    const double seconds = std::atof(had["seconds"].c_str());
+    had.erase("seconds");
+    if (had != budget)
       throw InputError(path +
                        " was trained with another budget; choose another --out, or remove it");
-    if (auto found = entry.load(file, threads)) return found;
+    if (auto found = entry.load(file, threads)) return {std::move(found), seconds};
     throw InputError(path + " holds another potential; remove it");
   }
   ModelSetup setup = common;
@@ -94,13 +103,17 @@ inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const D
   auto model = entry.make(setup);
   options.seed = seed;
   model->start(data.frames, data.split.train, data.split.validation, options);
+  const auto start = std::chrono::steady_clock::now();
   ProgressLine line(entry.title + ", seed " + std::to_string(seed), options.epochs);
   if (model->train([&](const TrainingProgress& p) { line(p); }, stop_requested) ==
       TrainingOutcome::stopped) {
     line.interrupt();
     std::printf("stopped; the same command goes on with this model\n");
-    return nullptr;
+    return {};
   }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  budget["seconds"] = std::to_string(seconds);
   model->use_best_parameters();
   ModelDescription description;
   description.name = entry.title;
@@ -109,7 +122,7 @@ inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const D
   test.structure = data.frames[data.split.train[0]].structure;
   description.self_test = test;
   model->save(path, description);
-  return model;
+  return {std::move(model), seconds};
 }
 
 inline std::string charge_text(int q) {
@@ -153,9 +166,24 @@ class Study {
   /// Every quantity that any row has, models as rows.
   std::string markdown() const { return table("| ", " | ", " |\n", true); }
 
-  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence.
+  /// Of these quantities, models as rows.
+  std::string html_table(const std::vector<std::string>& columns) const {
+    std::string text = "<table>\n<tr><th>model</th>";
+    for (const std::string& name : columns)
+      text.append("<th>").append(escape_xml(name)).append("</th>");
+    text += "</tr>\n";
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
+      for (const std::string& name : columns)
+        text.append("<td>").append(cell(m, name)).append("</td>");
+      text += "</tr>\n";
+    }
+    return text + "</table>\n";
+  }
+  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence;
+  /// `more`: HTML that follows them.
   void write(const std::filesystem::path& out, const std::string& title, const std::string& about,
-             const std::vector<std::string>& figures) const {
+             const std::vector<std::string>& figures, const std::string& more = "") const {
     write_file(out / "table.md", markdown());
     write_file(out / "table.csv", table("", ",", "\n", false));
     std::string page =
@@ -172,6 +200,7 @@ class Study {
         "their range.</p>\n<p>" +
         escape_xml(sentences(figures)) + "</p>\n" + html_table(figures);
     for (const std::string& name : figures) page += "<figure>\n" + bars(name) + "</figure>\n";
+    page += more;
     page += "<h2>All quantities</h2>\n" + html_table(names()) + "</body>\n</html>\n";
     write_file(out / "index.html", page);
   }
@@ -225,19 +254,6 @@ class Study {
       text += end;
     }
     return text;
-  }
-  std::string html_table(const std::vector<std::string>& columns) const {
-    std::string text = "<table>\n<tr><th>model</th>";
-    for (const std::string& name : columns)
-      text.append("<th>").append(escape_xml(name)).append("</th>");
-    text += "</tr>\n";
-    for (std::size_t m = 0; m < models_.size(); ++m) {
-      text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
-      for (const std::string& name : columns)
-        text.append("<td>").append(cell(m, name)).append("</td>");
-      text += "</tr>\n";
-    }
-    return text + "</table>\n";
   }
   /// One bar for each model.
   std::string bars(const std::string& name) const {
