@@ -140,6 +140,7 @@ class Curves {
       if (!reference) ++next;
       std::string stroke = "fill=\"none\" stroke=\"" + color + "\" stroke-width=\"";
       stroke += reference ? "2.6\"" : "1.5\"";
+      const std::string bars = stroke;
       if (dashed) stroke += " stroke-dasharray=\"6 3\"";
       const bool connected = s.style != Style::reference_points;
       // Marks show where the numbers are; many are a line already.
@@ -150,7 +151,7 @@ class Curves {
         at.emplace_back(panel.px(x), panel.py(y));
         const double bar = lines[k].half_bars[i];
         if (bar > 0.0)
-          svg.line(at.back().first, panel.py(y - bar), at.back().first, panel.py(y + bar), stroke);
+          svg.line(at.back().first, panel.py(y - bar), at.back().first, panel.py(y + bar), bars);
       }
       std::string fill = "fill=\"";
       fill.append(color).append("\"");
