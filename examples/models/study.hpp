@@ -3,6 +3,7 @@
 
 #include <leyden/train/trainer.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "claims.hpp"
 #include "console.hpp"
 #include "svg.hpp"
 #include "trainable.hpp"
@@ -68,23 +70,31 @@ struct Data {
   DataSplit split;
 };
 
-/// The model of a seed: from its file where there is one, else trained and written. Null when
-/// interrupted. @throws InputError for a file of another budget.
-inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const Data& data,
-                                                TrainerOptions options, std::uint64_t seed,
-                                                int threads, const std::filesystem::path& out,
-                                                const ModelSetup& common = {}) {
+struct TrainedModel {
+  std::unique_ptr<Trainable> model;  ///< null when interrupted
+  double seconds = 0.0;              ///< that its training took
+};
+
+/// The model of a seed: from its file where there is one, else trained and written.
+/// @throws InputError for a file of another budget.
+inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, TrainerOptions options,
+                                  std::uint64_t seed, int threads, const std::filesystem::path& out,
+                                  const ModelSetup& common = {}) {
+  std::filesystem::create_directories(out / "models");
   const std::string path =
       (out / "models" / (entry.key + "-seed" + std::to_string(seed) + ".safetensors")).string();
-  const std::map<std::string, std::string> budget{
+  std::map<std::string, std::string> budget{
       {"epochs", std::to_string(options.epochs)},
       {"structures", std::to_string(data.split.train.size())}};
   if (std::filesystem::exists(path)) {
     const ModelFile file = read_model(path);
-    if (file.description.training != budget)
+    std::map<std::string, std::string> had = file.description.training;
+    const double seconds = std::atof(had["seconds"].c_str());
+    had.erase("seconds");
+    if (had != budget)
       throw InputError(path +
                        " was trained with another budget; choose another --out, or remove it");
-    if (auto found = entry.load(file, threads)) return found;
+    if (auto found = entry.load(file, threads)) return {std::move(found), seconds};
     throw InputError(path + " holds another potential; remove it");
   }
   ModelSetup setup = common;
@@ -94,13 +104,17 @@ inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const D
   auto model = entry.make(setup);
   options.seed = seed;
   model->start(data.frames, data.split.train, data.split.validation, options);
+  const auto start = std::chrono::steady_clock::now();
   ProgressLine line(entry.title + ", seed " + std::to_string(seed), options.epochs);
   if (model->train([&](const TrainingProgress& p) { line(p); }, stop_requested) ==
       TrainingOutcome::stopped) {
     line.interrupt();
     std::printf("stopped; the same command goes on with this model\n");
-    return nullptr;
+    return {};
   }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  budget["seconds"] = std::to_string(seconds);
   model->use_best_parameters();
   ModelDescription description;
   description.name = entry.title;
@@ -109,7 +123,7 @@ inline std::unique_ptr<Trainable> trained_model(const ModelEntry& entry, const D
   test.structure = data.frames[data.split.train[0]].structure;
   description.self_test = test;
   model->save(path, description);
-  return model;
+  return {std::move(model), seconds};
 }
 
 inline std::string charge_text(int q) {
@@ -150,12 +164,48 @@ class Study {
     return std::pair{sum / count, 0.5 * (high - low)};
   }
 
+  /// Says that a quantity is no error but a value, and what the reference has for it, if anything.
+  void is_value(const std::string& name, std::optional<double> reference = {}) {
+    references_[name] = reference;
+  }
+
   /// Every quantity that any row has, models as rows.
   std::string markdown() const { return table("| ", " | ", " |\n", true); }
 
-  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence.
+  /// Of these quantities, models as rows.
+  std::string html_table(const std::vector<std::string>& columns) const {
+    std::string text = "<table>\n<tr><th>model</th>";
+    for (const std::string& name : columns)
+      text.append("<th>").append(escape_xml(name)).append("</th>");
+    text += "</tr>\n";
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
+      for (const std::string& name : columns)
+        text.append("<td>").append(cell(m, name)).append("</td>");
+      text += "</tr>\n";
+    }
+    std::string reference;
+    bool any = false;
+    for (const std::string& name : columns) {
+      const auto v = reference_of(name);
+      any = any || v;
+      reference.append("<td>").append(v ? number(*v) : "").append("</td>");
+    }
+    if (any) text.append("<tr><td>reference</td>").append(reference).append("</tr>\n");
+    return text + "</table>\n";
+  }
+  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence;
+  /// `more`: HTML that follows them. `claims`: what is expected, and judged by the numbers.
   void write(const std::filesystem::path& out, const std::string& title, const std::string& about,
-             const std::vector<std::string>& figures) const {
+             const std::vector<std::string>& figures, const std::string& more = "",
+             const std::vector<Claim>& claims = {}) const {
+    std::vector<std::string> titles;
+    for (const auto& model : models_) titles.push_back(model.first);
+    const std::string verdicts =
+        judge(claims, titles, [&](std::size_t m, const std::string& name) -> std::optional<double> {
+          const auto v = value(m, name);
+          return v ? std::optional(v->first) : std::nullopt;
+        });
     write_file(out / "table.md", markdown());
     write_file(out / "table.csv", table("", ",", "\n", false));
     std::string page =
@@ -169,9 +219,11 @@ class Study {
         "figure{margin:1rem 0;display:inline-block}\n</style>\n</head>\n<body>\n<h1>" +
         escape_xml(title) + "</h1>\n<p>" + escape_xml(about) +
         " Numbers are root mean square errors against the reference: the mean over seeds, ± half "
-        "their range.</p>\n<p>" +
+        "their range." +
+        escape_xml(references_.empty() ? "" : note_on_values()) + "</p>\n" + verdicts + "<p>" +
         escape_xml(sentences(figures)) + "</p>\n" + html_table(figures);
     for (const std::string& name : figures) page += "<figure>\n" + bars(name) + "</figure>\n";
+    page += more;
     page += "<h2>All quantities</h2>\n" + html_table(names()) + "</body>\n</html>\n";
     write_file(out / "index.html", page);
   }
@@ -226,24 +278,13 @@ class Study {
     }
     return text;
   }
-  std::string html_table(const std::vector<std::string>& columns) const {
-    std::string text = "<table>\n<tr><th>model</th>";
-    for (const std::string& name : columns)
-      text.append("<th>").append(escape_xml(name)).append("</th>");
-    text += "</tr>\n";
-    for (std::size_t m = 0; m < models_.size(); ++m) {
-      text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
-      for (const std::string& name : columns)
-        text.append("<td>").append(cell(m, name)).append("</td>");
-      text += "</tr>\n";
-    }
-    return text + "</table>\n";
-  }
   /// One bar for each model.
   std::string bars(const std::string& name) const {
     double largest = 0.0;
     for (std::size_t m = 0; m < models_.size(); ++m)
       if (const auto v = value(m, name)) largest = std::max(largest, v->first + v->second);
+    const auto reference = reference_of(name);
+    if (reference) largest = std::max(largest, *reference);
     if (!(largest > 0.0)) largest = 1.0;
     const double step = 24.0;
     Svg svg(520, 50 + step * static_cast<double>(models_.size()), name);
@@ -260,9 +301,35 @@ class Study {
       svg.rectangle(198, y, std::max(1.0, v->first * scale), 16, "fill=\"#0072b2\"");
       svg.line(198 + (v->first - v->second) * scale, y + 8, 198 + (v->first + v->second) * scale,
                y + 8, "stroke=\"#222\" stroke-width=\"1.5\"");
-      svg.text(204 + (v->first + v->second) * scale, y + 13, cell(m, name), "font-size=\"11\"");
+      svg.text(204 + std::max(0.0, v->first + v->second) * scale, y + 13, cell(m, name),
+               "font-size=\"11\"");
+    }
+    if (reference) {
+      const double x = 198 + *reference * 240.0 / largest;
+      svg.line(x, 28, x, 34 + step * static_cast<double>(models_.size()),
+               "stroke=\"#000\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\"");
     }
     return svg.str();
+  }
+  std::optional<double> reference_of(const std::string& name) const {
+    const auto found = references_.find(name);
+    return found == references_.end() ? std::nullopt : found->second;
+  }
+  std::string note_on_values() const {
+    std::string names;
+    for (const auto& [name, reference] : references_)
+      names.append(names.empty() ? "" : ", ").append(name);
+    return " These are values, not errors: " + names + ".";
+  }
+  /// What is to be small: an error, or the distance of a value from the reference.
+  std::optional<std::pair<double, double>> missed(std::size_t model,
+                                                  const std::string& name) const {
+    auto v = value(model, name);
+    if (!v || !references_.contains(name)) return v;
+    const auto reference = reference_of(name);
+    if (!reference) return std::nullopt;
+    v->first = std::abs(v->first - *reference);
+    return v;
   }
   /// What the numbers say, quantity by quantity: who is best, who is worse than twice that.
   std::string sentences(const std::vector<std::string>& figures) const {
@@ -270,30 +337,34 @@ class Study {
     for (const std::string& name : figures) {
       std::size_t best = models_.size();
       for (std::size_t m = 0; m < models_.size(); ++m) {
-        const auto v = value(m, name);
-        if (v && (best == models_.size() || v->first < value(best, name)->first)) best = m;
+        const auto v = missed(m, name);
+        if (v && (best == models_.size() || v->first < missed(best, name)->first)) best = m;
       }
       if (best == models_.size()) continue;
-      const auto top = *value(best, name);
+      const auto top = *missed(best, name);
       std::string ties, fail;
       for (std::size_t m = 0; m < models_.size(); ++m) {
-        const auto v = value(m, name);
+        const auto v = missed(m, name);
         if (!v || m == best) continue;
         if (v->first - v->second <= top.first + top.second)
           ties.append(ties.empty() ? "" : ", ").append(models_[m].first);
         else if (v->first > 2.0 * top.first)
           fail.append(fail.empty() ? "" : ", ").append(models_[m].first);
       }
-      text.append(name).append(": least for ").append(models_[best].first);
-      text.append(" (").append(cell(best, name)).append(")");
+      const bool is_value = references_.contains(name);
+      text.append(name).append(is_value ? ": nearest to the reference with " : ": least for ");
+      text.append(models_[best].first).append(" (").append(cell(best, name)).append(")");
       if (!ties.empty()) text.append("; within the seeds of it: ").append(ties);
-      if (!fail.empty()) text.append("; more than twice as much: ").append(fail);
+      if (!fail.empty())
+        text.append(is_value ? "; more than twice as far: " : "; more than twice as much: ")
+            .append(fail);
       text += ". ";
     }
     return text;
   }
 
   std::vector<std::pair<std::string, std::vector<Row>>> models_;
+  std::map<std::string, std::optional<double>> references_;  // of quantities that are values
 };
 
 }  // namespace examples
