@@ -25,7 +25,7 @@ namespace examples {
 
 struct StudyArguments {
   std::string data = "data", out = "report/study";
-  int epochs = 100, seeds = 3, threads = 2;
+  int epochs = 40, seeds = 3, threads = 2;
   bool fast = false;  ///< a few structures and epochs, one seed: that it runs, not what comes out
 };
 

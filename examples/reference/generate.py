@@ -47,7 +47,7 @@ def metal_water_task(response: bool) -> Task:
                 prepare=lambda pool, cancelled: None)
 
 
-def silica_vacancy_task(level: str, states: bool, folder: Path, work: Path) -> Task:
+def silica_vacancy_task(level: str, states: bool, larger: bool, folder: Path, work: Path) -> Task:
     bases = silica_vacancy.Bases(level, folder / "bases", work)
     structure = silica_vacancy.state_structure if states else silica_vacancy.structure
 
@@ -58,7 +58,7 @@ def silica_vacancy_task(level: str, states: bool, folder: Path, work: Path) -> T
         return silica_vacancy.calculation(level, built.charge, attempt)
 
     # A second attempt of xTB would be the same as the first.
-    return Task(partial(structure, bases), calculation, attempts=1 if level == "xtb" else 2,
+    return Task(partial(structure, bases, larger=larger), calculation, attempts=1 if level == "xtb" else 2,
                 prepare=prepare)
 
 
@@ -191,11 +191,15 @@ def arguments() -> argparse.Namespace:
                         help="metal_water_pbe: each structure in five fields, for evaluation")
     parser.add_argument("--states", action="store_true",
                         help="silica_vacancy: each structure at three charges, for evaluation")
+    parser.add_argument("--larger", action="store_true",
+                        help="with --states: one vacancy in a cell of twice the length along c")
     chosen = parser.parse_args()
     if chosen.response and chosen.task != "metal_water_pbe":
         parser.error("--response is for metal_water_pbe")
     if chosen.states and chosen.task == "metal_water_pbe":
         parser.error("--states is for silica_vacancy_xtb and silica_vacancy_pbe")
+    if chosen.larger and not chosen.states:
+        parser.error("--larger is for --states")
     if chosen.frames < 1 or chosen.workers < 1:
         parser.error("--frames and --workers are at least 1")
     evaluation = chosen.response or chosen.states
@@ -213,6 +217,7 @@ def main() -> int:
     deadline = time.monotonic() + 60 * chosen.stop_after
     name = chosen.task
     name += "_response" if chosen.response else "_states" if chosen.states else ""
+    name += "_larger" if chosen.larger else ""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -224,7 +229,8 @@ def main() -> int:
         if chosen.task == "metal_water_pbe":
             task = metal_water_task(chosen.response)
         else:
-            task = silica_vacancy_task(chosen.task[-3:], chosen.states, chosen.out, work)
+            task = silica_vacancy_task(chosen.task[-3:], chosen.states, chosen.larger,
+                                       chosen.out, work)
         pending = [index for index in wanted if index not in store.done]
         if pending:
             run_all(task, pending, store, work, chosen.workers, deadline, stop)

@@ -119,6 +119,12 @@ def check_silica_vacancy(folder: Path) -> None:
     three = [silica_vacancy.state_structure(bases, 20000 + k) for k in range(3)]
     assert [built.charge for built in three] == [0, 1, 2]
     assert np.array_equal(three[0].atoms.positions, three[2].atoms.positions)
+    for index in (20000, 20003, 20006):
+        built = silica_vacancy.state_structure(bases, index)
+        larger = silica_vacancy.state_structure(bases, index, larger=True)
+        assert len(larger.atoms) == len(built.atoms) + 36
+        assert 1.9 < larger.atoms.get_volume() / built.atoms.get_volume() < 2.1
+        no_contact(larger.atoms)
 
 
 def no_contact(atoms: Atoms) -> None:

@@ -129,8 +129,11 @@ def _stretch_open_pair(atoms: Atoms) -> None:
 # ---------------------------------------------------------------- frames
 
 
-def structure(bases: Bases, index: int) -> Structure:
-    """The structure of that index; the same index and bases give the same structure."""
+def structure(bases: Bases, index: int, larger: bool = False) -> Structure:
+    """The structure of that index; the same index and bases give the same structure.
+
+    `larger`: beside it along c, before atoms are displaced, stands a cell of the crystal.
+    """
     # The order of the random draws decides which structure an index gives: do not change it.
     rng = np.random.default_rng(1000 + index)
     if rng.random() < 0.2:
@@ -149,6 +152,8 @@ def structure(bases: Bases, index: int) -> Structure:
             share = rng.random() * (0.3 if pbe_doublet else 1.0)
             atoms.positions += share * _difference(bases[other], atoms)
             label += f"_mix{other}_{share:.2f}"
+    if larger:
+        atoms = _beside_crystal(atoms, bases[PRISTINE])
     temperature = float(rng.uniform(150, 1500))
     displace(atoms, temperature, rng)
     strain = np.eye(3) + np.diag(rng.normal(0, 0.008, 3))
@@ -157,13 +162,22 @@ def structure(bases: Bases, index: int) -> Structure:
     return Structure(atoms, label=label, charge=charge, temperature=temperature)
 
 
-def state_structure(bases: Bases, index: int) -> Structure:
+def state_structure(bases: Bases, index: int, larger: bool = False) -> Structure:
     """Indices from 20000 on: three in a row are one structure at charge 0, +1 and +2."""
     which, charge = divmod(index - STATES_START, len(CHARGES))
-    built = structure(bases, STATES_START + which)
+    built = structure(bases, STATES_START + which, larger)
     built.charge = CHARGES[charge]
-    built.label = "state_" + built.label
+    built.label = ("large_" if larger else "state_") + built.label
     return built
+
+
+def _beside_crystal(atoms: Atoms, crystal_cell: Atoms) -> Atoms:
+    """Both cells, which have the same vectors, one above the other along c."""
+    above = crystal_cell.copy()
+    above.positions += atoms.cell[2]
+    both = atoms + above
+    both.set_cell(atoms.cell.array * [[1], [1], [2]])
+    return both
 
 
 def displace(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:

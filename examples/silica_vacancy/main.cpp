@@ -14,18 +14,28 @@
 #include <optional>
 
 #include "../models/console.hpp"
+#include "../models/curves.hpp"
 #include "../models/study.hpp"
 
 using namespace leyden;
 using namespace examples;
 namespace fs = std::filesystem;
 
+// The best model is trained once more, with this many times the steps of the comparison.
+constexpr int longer_steps = 10;
+
 namespace {
 
-/// The geometries of the evaluation set with the charges that were computed for each.
+/// One geometry of an evaluation set with the charges that were computed for it.
 struct States {
   std::map<int, std::size_t> frame;  // by charge
   std::vector<std::size_t> silicon;  // the two that miss an oxygen; empty without a vacancy
+};
+
+/// Frames that no model is trained on.
+struct EvaluationSet {
+  std::vector<Frame> frames;
+  std::vector<States> geometries;
 };
 
 /// Silicon atoms with three oxygen atoms within 2.1 Å.
@@ -46,8 +56,11 @@ std::vector<std::size_t> bare_silicon(const Structure& s) {
   return out;
 }
 
-std::vector<States> group_states(const std::vector<Frame>& states) {
-  std::vector<States> out;
+EvaluationSet read_states(const fs::path& file, const ExtxyzOptions& reading) {
+  EvaluationSet set;
+  set.frames = read_extxyz(file.string(), reading);
+  const std::vector<Frame>& states = set.frames;
+  std::vector<States>& out = set.geometries;
   const Structure* last = nullptr;
   for (std::size_t k = 0; k < states.size(); ++k) {
     const Structure& s = states[k].structure;
@@ -59,7 +72,7 @@ std::vector<States> group_states(const std::vector<Frame>& states) {
     last = &s;
     out.back().frame[static_cast<int>(std::lround(s.total_charge))] = k;
   }
-  return out;
+  return set;
 }
 
 /// The share of the charge that two silicon atoms take when the cell loses two electrons.
@@ -74,45 +87,63 @@ std::optional<double> share_on_silicon(const States& g, const ChargesOf& charges
   return 0.5 * sum;
 }
 
-/// Two cells side by side with twice the charge.
-Structure doubled(const Structure& s) {
-  Structure out = s;
-  const Vector3<double> shift = s.cell.vectors.row(0);
-  for (std::size_t i = 0; i < s.size(); ++i) {
-    out.positions.push_back(s.positions[i] + shift);
-    out.atomic_numbers.push_back(s.atomic_numbers[i]);
+/// The charge of least energy E_q + q ε at Fermi level ε, mean over the geometries that have all
+/// three charges.
+template <class EnergyOf>
+Curve charge_against_level(const EvaluationSet& set, double from, double to,
+                           const EnergyOf& energy_of) {
+  Curve curve;
+  constexpr int points = 120;
+  for (int k = 0; k <= points; ++k) {
+    const double level = from + (to - from) * k / points;
+    double sum = 0.0, count = 0.0;
+    for (const States& g : set.geometries) {
+      if (g.frame.size() < 3) continue;
+      int best = 0;
+      double least = 1e300;
+      for (const auto& [q, frame] : g.frame) {
+        const double energy = energy_of(frame) + q * level;
+        if (energy < least) {
+          least = energy;
+          best = q;
+        }
+      }
+      sum += best;
+      count += 1.0;
+    }
+    curve.emplace_back(level, count > 0.0 ? sum / count : 0.0);
   }
-  for (int a = 0; a < 3; ++a) out.cell.vectors(0, a) *= 2.0;
-  out.total_charge *= 2.0;
-  return out;
+  return curve;
 }
 
-Row ask(const Trainable& model, const Data& data, const std::vector<Frame>& states,
-        const std::vector<States>& geometries) {
-  Row row;
-  const std::vector<Prediction> test = model.predict(data.frames, data.split.test, {true, false});
-  for (std::size_t k = 0; k < test.size(); ++k) {
-    const Frame& f = data.frames[data.split.test[k]];
+/// Errors by charge of `frames` at `indices`; names end with `where`.
+void ask_errors(Row& row, const std::vector<Frame>& frames, const std::vector<std::size_t>& indices,
+                const std::vector<Prediction>& predictions, const std::string& where) {
+  std::map<std::string, PredictionErrors> errors;
+  for (std::size_t k = 0; k < predictions.size(); ++k) {
+    const Frame& f = frames[indices[k]];
     PredictionErrors e;
-    e.add(f.structure, f.labels, test[k]);
-    row.errors[""] += e;
-    row.errors[charge_text(static_cast<int>(std::lround(f.structure.total_charge)))] += e;
+    e.add(f.structure, f.labels, predictions[k]);
+    errors[""] += e;
+    errors[", " + charge_text(static_cast<int>(std::lround(f.structure.total_charge)))] += e;
   }
-  for (const auto& [part, errors] : row.errors) {
-    const std::string of = part.empty() ? "" : ", " + part;
-    row.set("energy (meV/atom)" + of, errors.energy);
-    row.set("forces (meV/Å)" + of, errors.forces);
-    row.set("charges (me)" + of, errors.charges);
+  for (const auto& [charge, e] : errors) {
+    row.set("energy (meV/atom)" + charge + where, e.energy);
+    row.set("forces (meV/Å)" + charge + where, e.forces);
+    row.set("charges (me)" + charge + where, e.charges);
   }
+}
 
-  const std::vector<Prediction> p = model.predict(states, {false, false});
+/// Energies between charge states at one geometry, and where the charge goes.
+void ask_states(Row& row, const EvaluationSet& set, const std::vector<Prediction>& p,
+                const std::string& where) {
   ErrorSum first, second, share, level;
-  for (const States& g : geometries) {
+  for (const States& g : set.geometries) {
     const auto difference = [&](int from, int to, ErrorSum& sum, double scale) {
       if (!g.frame.contains(from) || !g.frame.contains(to)) return;
       const std::size_t a = g.frame.at(from), b = g.frame.at(to);
       sum.add(scale * ((p[b].energy - p[a].energy) -
-                       (*states[b].labels.energy - *states[a].labels.energy)));
+                       (*set.frames[b].labels.energy - *set.frames[a].labels.energy)));
     };
     difference(0, 1, first, 1.0);
     difference(1, 2, second, 1.0);
@@ -120,91 +151,270 @@ Row ask(const Trainable& model, const Data& data, const std::vector<Frame>& stat
     difference(0, 2, level, 0.5);
     const auto found = share_on_silicon(
         g, [&](std::size_t k) -> const std::vector<double>& { return p[k].charges; });
-    const auto expected = share_on_silicon(
-        g, [&](std::size_t k) -> const std::vector<double>& { return *states[k].labels.charges; });
-    if (found && expected) {
-      share.add(100.0 * (*found - *expected));
-    }
+    const auto expected = share_on_silicon(g, [&](std::size_t k) -> const std::vector<double>& {
+      return *set.frames[k].labels.charges;
+    });
+    if (found && expected) share.add(100.0 * (*found - *expected));
   }
-  row.set("E(+1) − E(0) (eV)", first);
-  row.set("E(+2) − E(+1) (eV)", second);
-  row.set("level of 0/+2 (eV)", level);
-  row.set("share on silicon (%)", share);
+  row.set("E(+1) − E(0) (eV)" + where, first);
+  row.set("E(+2) − E(+1) (eV)" + where, second);
+  row.set("level of 0/+2 (eV)" + where, level);
+  row.set("share on silicon (%)" + where, share);
+}
 
-  // An energy per atom does not know how many cells it is counted in.
-  ErrorSum size;
-  std::vector<Frame> pairs;
-  for (std::size_t k = 0; k < std::min<std::size_t>(states.size(), 6); ++k) {
-    pairs.push_back(states[k]);
-    pairs.push_back(states[k]);
-    pairs.back().structure = doubled(states[k].structure);
+struct Question {
+  Data data;
+  EvaluationSet states, larger;
+  double from = 0.0, to = 0.0;  // Fermi levels, eV
+};
+
+struct Answer {
+  Row row;
+  Curve charge;                  // against the Fermi level
+  double validation_loss = 0.0;  // chooses the best model
+};
+
+Answer ask(const Trainable& model, const Question& question, const LossWeights& weights) {
+  const Data& data = question.data;
+  Answer a;
+  ask_errors(a.row, data.frames, data.split.test,
+             model.predict(data.frames, data.split.test, {true, false}), "");
+  std::vector<Prediction> p = model.predict(question.states.frames, {false, false});
+  ask_states(a.row, question.states, p, "");
+  a.charge = charge_against_level(question.states, question.from, question.to,
+                                  [&](std::size_t k) { return p[k].energy; });
+  p = model.predict(question.larger.frames, {true, false});
+  std::vector<std::size_t> all(p.size());
+  for (std::size_t k = 0; k < all.size(); ++k) all[k] = k;
+  ask_errors(a.row, question.larger.frames, all, p, ", larger cell");
+  ask_states(a.row, question.larger, p, ", larger cell");
+  p = model.predict(data.frames, data.split.validation, {true, false});
+  for (std::size_t k = 0; k < p.size(); ++k) {
+    const Frame& f = data.frames[data.split.validation[k]];
+    a.validation_loss += structure_loss(f.structure, f.labels, p[k], weights).total() /
+                         static_cast<double>(p.size());
   }
-  const std::vector<Prediction> q = model.predict(pairs, {false, false});
-  for (std::size_t k = 0; k + 1 < q.size(); k += 2)
-    size.add(1e3 * (q[k + 1].energy - 2.0 * q[k].energy) /
-             static_cast<double>(pairs[k + 1].structure.size()));
-  row.set("larger cell (meV/atom)", size);
-  return row;
+  return a;
+}
+
+/// Mean and standard deviation of a number over the geometries that have it.
+struct Spread {
+  double mean = 0.0, deviation = 0.0;
+  int count = 0;
+
+  template <class NumberOf>
+  Spread(const EvaluationSet& set, const NumberOf& number_of) {
+    double sum = 0.0, squares = 0.0;
+    for (const States& g : set.geometries)
+      if (const std::optional<double> x = number_of(g)) {
+        sum += *x;
+        squares += *x * *x;
+        ++count;
+      }
+    if (count == 0) return;
+    mean = sum / count;
+    deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
+  }
+};
+
+/// Percent of two electrons, in the reference.
+Spread reference_share(const EvaluationSet& set) {
+  return {set, [&](const States& g) {
+            auto share = share_on_silicon(g, [&](std::size_t k) -> const std::vector<double>& {
+              return *set.frames[k].labels.charges;
+            });
+            if (share) *share *= 100.0;
+            return share;
+          }};
+}
+/// The level of 0/+2, in the reference.
+Spread reference_level(const EvaluationSet& set) {
+  return {set, [&](const States& g) -> std::optional<double> {
+            if (!g.frame.contains(0) || !g.frame.contains(2)) return std::nullopt;
+            const auto energy = [&](int q) { return *set.frames[g.frame.at(q)].labels.energy; };
+            return 0.5 * (energy(0) - energy(2));
+          }};
+}
+
+/// Reads the three files; the test part and both evaluation sets are never trained on.
+Question read_question(const StudyArguments& arguments) {
+  const fs::path folder = arguments.data;
+  ExtxyzOptions reading;
+  reading.require = {"energy", "forces", "charges"};
+  Question q;
+  q.data.frames = read_extxyz((folder / "silica_vacancy.xyz").string(), reading);
+  q.states = read_states(folder / "silica_vacancy_states.xyz", reading);
+  q.larger = read_states(folder / "silica_vacancy_larger.xyz", reading);
+  const std::size_t n = q.data.frames.size();
+  q.data.split = split_dataset(n, {.train = n - 80, .validation = 30, .test = 50}, 1);
+  if (arguments.fast) q.data.split.train.resize(24);
+
+  const Spread level = reference_level(q.states);
+  q.from = level.mean - 3.0 * level.deviation - 1.0;
+  q.to = level.mean + 3.0 * level.deviation + 1.0;
+  return q;
+}
+
+/// A model that misses by less than the spread among geometries knows more than the mean.
+std::vector<Claim> expectations(double level, double share) {
+  const ClaimTest no_level{"level of 0/+2 (eV)", false, level};
+  const ClaimTest right_level{"level of 0/+2 (eV)", true, level};
+  const ClaimTest no_share{"share on silicon (%)", false, share};
+  const ClaimTest right_share{"share on silicon (%)", true, share};
+  return {
+      {"Local models cannot know the total charge: the energy between charge states is wrong by "
+       "more than it differs between geometries",
+       {"Short range only", "Fixed charges", "Local charges and dipoles", "Split charges",
+        "Bounded charges (own model)"},
+       {no_level}},
+      {"Charge equilibration makes a metal of it: the charge does not stay on the silicon atoms "
+       "of the vacancy",
+       {"Charge equilibration"},
+       {no_share}},
+      {"Bond hardness does not put the charge where it belongs either",
+       {"Bond hardness"},
+       {no_share}},
+      {"Only expressive self-consistent models get the energy of the charge and its place right",
+       {"Energy functional", "Fixed point", "Polar recursion", "Response functional"},
+       {right_level, right_share},
+       true},
+  };
+}
+
+/// The best model once more: on parts of the data with the steps of the comparison, and on all of
+/// it with more channels and `longer` times the steps.
+struct BestModel {
+  std::string table;  // HTML
+  Curves figures;
+  bool interrupted = false;
+};
+BestModel best_model(const ModelEntry& entry, const Question& question,
+                     const TrainerOptions& options, const StudyArguments& arguments, int longer) {
+  BestModel out;
+  const std::vector<std::string> names{"energy (meV/atom)", "forces (meV/Å)", "charges (me)"};
+  std::vector<Curve> curves(names.size());
+  Study rows;
+  const auto add = [&](int quarters, int epochs, const fs::path& folder, const ModelSetup& setup,
+                       const char* what, bool on_curve) {
+    Data part = question.data;
+    const std::size_t n = part.split.train.size() * static_cast<std::size_t>(quarters) / 4;
+    part.split.train.resize(n);
+    TrainerOptions o = options;
+    o.epochs = epochs;
+    const TrainedModel trained = trained_model(entry, part, o, 1, arguments.threads, folder, setup);
+    if (!trained.model) {
+      out.interrupted = true;
+      return;
+    }
+    Row row = ask(*trained.model, question, options.weights).row;
+    row.values["training (min)"] = trained.seconds / 60.0;
+    for (std::size_t k = 0; on_curve && k < names.size(); ++k)
+      curves[k].emplace_back(static_cast<double>(n), row.values[names[k]]);
+    std::string title = std::to_string(n);
+    title += " structures, ";
+    title += std::to_string(epochs) + " epochs";
+    rows.add(title + what, {row});
+  };
+  const fs::path folder = arguments.out;
+  for (int quarters : {1, 2, 4}) {
+    if (out.interrupted) return out;
+    add(quarters, options.epochs * 4 / quarters,
+        quarters == 4 ? folder : folder / "parts" / std::to_string(25 * quarters), {}, "", true);
+  }
+  if (out.interrupted) return out;
+  ModelSetup setup;
+  setup.descriptor["channels"] = 32;
+  add(4, options.epochs * longer, folder / "longer", setup, ", 32 channels", false);
+
+  std::vector<std::string> columns = names;
+  columns.push_back("training (min)");
+  out.table = rows.html_table(columns);
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    std::string title = entry.title;
+    title += ": error of the test part";
+    out.figures.add(title, "structures trained on", "root mean square error", names[k], curves[k]);
+  }
+  return out;
 }
 
 int run(const StudyArguments& arguments) {
   const fs::path out = arguments.out;
-  fs::create_directories(out / "models");
-  ExtxyzOptions reading;
-  reading.require = {"energy", "forces", "charges"};
-  Data data;
-  data.frames = read_extxyz((fs::path(arguments.data) / "silica_vacancy.xyz").string(), reading);
-  const std::vector<Frame> states =
-      read_extxyz((fs::path(arguments.data) / "silica_vacancy_states.xyz").string(), reading);
-  const std::size_t n = data.frames.size();
-  data.split = split_dataset(n, {.train = n - 80, .validation = 30, .test = 50}, 1);
-  if (arguments.fast) data.split.train.resize(24);
-  const std::vector<States> geometries = group_states(states);
+  const Question question = read_question(arguments);
+  const Data& data = question.data;
 
   TrainerOptions options;
   options.epochs = arguments.epochs;
   options.batch_size = 2;
   options.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
-  options.optimizer = {.learning_rate = 0.01, .weight_decay = 1e-4, .amsgrad = true};
+  options.optimizer = {.learning_rate = 0.02, .weight_decay = 1e-4, .amsgrad = true};
   options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
 
   Study study;
+  Curves levels;
+  const auto add_level = [&](const std::string& name, Curve curve, Curves::Style style) {
+    levels.add("Charge of the cell", "Fermi level (eV)", "charge (e)", name, std::move(curve),
+               style);
+  };
+  add_level(
+      "reference",
+      charge_against_level(question.states, question.from, question.to,
+                           [&](std::size_t k) { return *question.states.frames[k].labels.energy; }),
+      Curves::Style::reference_line);
+  const ModelEntry* best = nullptr;
+  double least = 1e300;
   for (const ModelEntry& entry : all_models()) {
     std::vector<Row> seeds;
+    double loss = 0.0;
     for (int seed = 1; seed <= arguments.seeds; ++seed) {
-      const auto model = trained_model(entry, data, options, static_cast<std::uint64_t>(seed),
-                                       arguments.threads, out);
-      if (!model) return interrupted;
-      seeds.push_back(ask(*model, data, states, geometries));
+      const TrainedModel trained = trained_model(
+          entry, data, options, static_cast<std::uint64_t>(seed), arguments.threads, out);
+      if (!trained.model) return interrupted;
+      Answer a = ask(*trained.model, question, options.weights);
+      a.row.values["training (min)"] = trained.seconds / 60.0;
+      seeds.push_back(std::move(a.row));
+      add_level(entry.title, std::move(a.charge), Curves::Style::line);
+      loss += a.validation_loss;
+    }
+    // A loss without charges is that of fewer terms.
+    if (loss < least && seeds.front().values.contains("charges (me)")) {
+      least = loss;
+      best = &entry;
     }
     study.add(entry.title, seeds);
   }
+  const BestModel again =
+      best_model(*best, question, options, arguments, arguments.fast ? 1 : longer_steps);
+  if (again.interrupted) return interrupted;
 
-  double share = 0.0, count = 0.0;
-  for (const States& g : geometries) {
-    if (const auto s = share_on_silicon(g, [&](std::size_t k) -> const std::vector<double>& {
-          return *states[k].labels.charges;
-        })) {
-      share += 100.0 * *s;
-      count += 1.0;
-    }
-  }
-  char text[640];
+  const Spread share = reference_share(question.states), level = reference_level(question.states);
+  char text[900];
   std::snprintf(
       text, sizeof text,
       "%zu structures of quartz with total charges 0, +1 and +2 train each model, %zu validate, "
-      "%zu "
-      "test; %d epochs, %d seed%s. Differences of charge states are of %zu geometries that no "
-      "model "
-      "was trained on. When a cell loses two electrons, the two silicon atoms of its vacancy take "
-      "%.0f %% of that in the reference (mean of %.0f geometries).",
+      "%zu test; %d epochs, %d seed%s. Differences of charge states are of %zu geometries that no "
+      "model was trained on, and of %zu with one vacancy in a cell of twice the size. When a cell "
+      "loses two electrons, the two silicon atoms of its vacancy take %.0f %% of that in the "
+      "reference (mean of %d geometries; standard deviation %.1f %%). The level of 0/+2 is at %.2f "
+      "± %.2f eV.",
       data.split.train.size(), data.split.validation.size(), data.split.test.size(),
-      arguments.epochs, arguments.seeds, arguments.seeds == 1 ? "" : "s", geometries.size(),
-      count > 0.0 ? share / count : 0.0, count);
+      arguments.epochs, arguments.seeds, arguments.seeds == 1 ? "" : "s",
+      question.states.geometries.size(), question.larger.geometries.size(), share.mean, share.count,
+      share.deviation, level.mean, level.deviation);
+  std::string figures =
+      "<h2>Charge against the Fermi level</h2>\n<p>At each level the charge "
+      "state of least energy; mean of the geometries and seeds.</p>\n";
+  figures += levels.html();
+  figures += "<h2>The best model</h2>\n<p>";
+  figures += escape_xml(best->title);
+  figures +=
+      " has the least loss on the validation part. Here it is trained on parts of the data "
+      "with the same number of steps, and on all of it for longer.</p>\n";
+  figures += again.table + again.figures.html();
   study.write(out, "Charged oxygen vacancies in SiO2", text,
               {"energy (meV/atom)", "forces (meV/Å)", "charges (me)", "E(+1) − E(0) (eV)",
                "E(+2) − E(+1) (eV)", "level of 0/+2 (eV)", "share on silicon (%)",
-               "larger cell (meV/atom)"});
+               "energy (meV/atom), larger cell", "level of 0/+2 (eV), larger cell"},
+              figures, expectations(level.deviation, share.deviation));
   std::printf("\n%s\nreport: %s\n", study.markdown().c_str(), (out / "index.html").c_str());
   return done;
 }
