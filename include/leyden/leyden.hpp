@@ -165,6 +165,7 @@
 #include <leyden/scf/law_sum.hpp>
 #include <leyden/scf/linear_response.hpp>
 #include <leyden/scf/local_inverse.hpp>
+#include <leyden/scf/map_response.hpp>
 #include <leyden/scf/outcome.hpp>
 #include <leyden/scf/self_consistency.hpp>
 #include <leyden/scf/two_level_inverse.hpp>

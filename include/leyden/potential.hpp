@@ -16,7 +16,8 @@ namespace leyden::inline LEYDEN_ABI {
 /// What evaluate() is asked for beside the energy and the charges.
 struct Properties {
   bool forces = true;
-  bool stress = true;  ///< of structures that repeat in all directions
+  bool stress = true;         ///< of structures that repeat in all directions
+  bool map_response = false;  ///< of maps: Prediction::spectral_radius and bare_softness
 };
 
 /// The answer of Potential::evaluate().
@@ -52,6 +53,11 @@ struct Prediction {
   /// Models whose density is a function of the potential (responses and maps): F(v[p]) − p, e and
   /// e Å; models that minimise an energy: ∂E/∂p on the manifold of the charges, V and V/Å.
   std::vector<double> density_residual;
+  /// Of maps, where asked for: the spectral radius of the step p → F(v[p]) at prescribed charges
+  /// (below 1: repeating it finds the density), and −∂q/∂μ of each atom at fixed density, (n) e/V,
+  /// which other models make positive by construction. Else none.
+  std::optional<double> spectral_radius;
+  std::vector<double> bare_softness;
   /// Set by add_field_response() (train/field_response.hpp) only: the axes along which a field was
   /// applied, ∂P_a/∂E_b of these, e Å²/V, and ∂F_ib/∂E_a, (n) e. The exact ones, for all other
   /// ends, are in observables.hpp.
@@ -98,6 +104,8 @@ struct LossCotangents {
   std::vector<double> density_residual;       // (n·(l_max+1)²), of evaluate_at() only
   Matrix3<double> polarizability{};           // add_field_response_gradient() reads these two,
   std::vector<Matrix3<double>> born_charges;  // (n); parameter_gradient() does not
+  double spectral_radius = 0.0;               // of maps
+  std::vector<double> bare_softness;          // (n), of maps
 };
 
 namespace detail {
@@ -156,7 +164,9 @@ struct ExtraCotangents {
   T energy{RealOf<T>(1)};
   std::span<const T> multipoles;  // (n·size) or empty
   T fermi_level{};
-  std::span<const T> residual = {};  // (n·size) or empty, of a given density
+  std::span<const T> residual = {};            // (n·size) or empty, of a given density
+  double spectral_radius = 0.0;                // of maps: values in real numbers, tangents in duals
+  std::span<const double> bare_softness = {};  // (n) or empty, likewise
 };
 
 }  // namespace detail
@@ -256,6 +266,9 @@ class Potential {
   /// density are those at that density held fixed.
   static constexpr bool stationary = self_consistent && !LawWithReadout<detail::LawOf<Q>>;
 
+  /// Whether the density is any function of the potential, so that neither stability nor the sign
+  /// of its softness are given.
+  static constexpr bool is_map = self_consistent && detail::LawOf<Q>::form == LawForm::map;
   /// Whether a field may act along a periodic direction that has no plane to jump at: of models
   /// whose charges flow along bonds.
   static constexpr bool takes_field_everywhere = [] {

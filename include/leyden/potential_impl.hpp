@@ -327,6 +327,13 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       if (level) state.fermi_level_bar[0] = bar.fermi_level;
       with_engine(workspace, state, [&](auto& engine) {
         state.field_bar.resize(structure.size() * engine.inputs());
+        if constexpr (is_map)
+          if (bar.spectral_radius != 0.0 || !bar.bare_softness.empty()) {
+            state.fermi_level_bar.resize(levels);
+            engine.response_backward(bar.spectral_radius, bar.bare_softness, c_bar,
+                                     std::span<T>(state.multipole_bar),
+                                     std::span<T>(state.fermi_level_bar));
+          }
         const std::span<const T> level_bar = state.fermi_level_bar;
         const std::span<T> field_bar = state.field_bar;
         if (workspace.density.empty())
@@ -414,6 +421,14 @@ const Prediction& Potential<D, Q, S>::evaluate(const Structure& structure, Works
     backward(structure, workspace, workspace.real, detail::ExtraCotangents<T>{}, true,
              std::span<T>(), executor);
   fill_prediction(structure, properties, workspace);
+  Prediction& out = workspace.prediction;
+  out.spectral_radius.reset();
+  out.bare_softness.clear();
+  if constexpr (is_map)
+    if (properties.map_response)
+      with_engine(workspace, workspace.real, [&](auto& engine) {
+        out.spectral_radius = engine.find_response(out.bare_softness);
+      });
   return workspace.prediction;
 }
 
@@ -689,6 +704,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   };
   check(cotangents.forces.size(), "forces");
   check(cotangents.charges.size(), "charges");
+  check(cotangents.bare_softness.size(), "bare softness");
   if (!cotangents.multipoles.empty() && size_ > 0 && cotangents.multipoles.size() != n * size_)
     throw InputError(
         "Potential::parameter_gradient: " + std::to_string(cotangents.multipoles.size()) +
@@ -727,6 +743,8 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
     forward(structure, workspace, state);
     detail::ExtraCotangents<R> bar;
     bar.energy = static_cast<R>(cotangents.energy);
+    bar.spectral_radius = cotangents.spectral_radius;
+    bar.bare_softness = cotangents.bare_softness;
     if (level) bar.fermi_level = static_cast<R>(cotangents.fermi_level);
     if constexpr (size_ > 0)
       if (charges) {
@@ -771,6 +789,8 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   forward(structure, workspace, state, polarization ? &workspace.field_direction : nullptr);
   detail::ExtraCotangents<T> bar;
   bar.energy = T(R(1), static_cast<R>(cotangents.energy));
+  bar.spectral_radius = cotangents.spectral_radius;
+  bar.bare_softness = cotangents.bare_softness;
   if (level) bar.fermi_level = T(R(0), static_cast<R>(cotangents.fermi_level));
   if constexpr (size_ > 0)
     if (charges) {

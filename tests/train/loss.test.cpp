@@ -60,6 +60,8 @@ Case random_case() {
   for (double& x : c.labels.polarizability.emplace().data) x = random.normal();
   for (double& x : c.prediction.polarizability.data) x = random.normal();
   c.prediction.field_axes = {true, false, true};
+  c.prediction.spectral_radius = 1.7;
+  c.prediction.bare_softness = {0.3, -0.4, 0.1, -0.2};
   c.labels.dipole = vector();
   c.labels.dipole_mask = {true, false, true};
   c.prediction.dipole = vector();
@@ -77,7 +79,9 @@ constexpr LossWeights weights{.energy = 1.5,
                               .fermi_level = 0.8,
                               .potentials = 1.2,
                               .polarizability = 0.4,
-                              .born_charges = 1.3};
+                              .born_charges = 1.3,
+                              .stability = 0.5,
+                              .softness = 2.0};
 
 }  // namespace
 
@@ -125,10 +129,15 @@ TEST_CASE("the loss by its formula") {
   CHECK_THAT(l.potentials, WithinRel(1.2 * potentials / 4.0, 1e-14));
   CHECK_THAT(l.polarizability, WithinRel(0.4 * alpha / (9.0 * 16.0), 1e-13));
   CHECK_THAT(l.born_charges, WithinRel(1.3 * born / 36.0, 1e-13));
-  CHECK_THAT(l.total(), WithinRel(l.energy + l.forces + l.stress + l.charges + l.dipole +
-                                      l.atomic_dipoles + l.total_charge + l.fermi_level +
-                                      l.potentials + l.polarizability + l.born_charges,
-                                  1e-14));
+  CHECK_THAT(l.stability, WithinRel(0.5 * 0.8 * 0.8, 1e-14));
+  CHECK_THAT(l.softness, WithinRel(2.0 * 0.2 / 4.0, 1e-14));
+  CHECK(structure_loss(c.structure, c.labels, c.prediction, weights, 1.0, nullptr, {}, 1.8)
+            .stability == 0.0);
+  CHECK_THAT(l.total(),
+             WithinRel(l.energy + l.forces + l.stress + l.charges + l.dipole + l.atomic_dipoles +
+                           l.total_charge + l.fermi_level + l.potentials + l.polarizability +
+                           l.born_charges + l.stability + l.softness,
+                       1e-14));
 }
 
 TEST_CASE("cotangents of the loss are its derivatives") {
@@ -164,6 +173,8 @@ TEST_CASE("cotangents of the loss are its derivatives") {
     check(c.prediction.multipoles[k], bar.multipoles[k]);  // charges count through `charges`
   check(*c.prediction.fermi_level, bar.fermi_level);
   for (std::size_t k = 0; k < 16; ++k) check(c.prediction.potentials[k], bar.potentials[k]);
+  check(*c.prediction.spectral_radius, bar.spectral_radius);
+  for (std::size_t i = 0; i < 4; ++i) check(c.prediction.bare_softness[i], bar.bare_softness[i]);
   for (std::size_t k = 0; k < 9; ++k) {
     check(c.prediction.polarizability.data[k], bar.polarizability.data[k]);
     for (std::size_t i = 0; i < 4; ++i)

@@ -77,6 +77,7 @@ void fields(V& v, TrainerOptions& o) {
   v("mode", o.mode);
   v("weights", o.weights);
   v("huber", o.huber);
+  v("stability_target", o.stability_target);
   v("config_type_weights", o.config_type_weights);
   v("optimizer", o.optimizer);
   v("schedule", o.schedule);

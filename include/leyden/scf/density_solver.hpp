@@ -5,6 +5,7 @@
 #include <leyden/scf/anderson.hpp>
 #include <leyden/scf/density_history.hpp>
 #include <leyden/scf/linear_response.hpp>
+#include <leyden/scf/map_response.hpp>
 
 #include <cmath>
 #include <string>
@@ -100,6 +101,11 @@ class DensitySolver {
     m_.blocks.apply(sum_.bonds, m_.step_field.data(), out.data(), false);
   }
   const LinearResponse<Law, S, R>& response() const { return response_; }
+  /// What a step of a map does to a change of memory.p. Valid until the next call.
+  MapResponse<Law, S, R> map_response() {
+    fill_blocks();
+    return {sum_, response_, m_.constraints, m_.coefficients, m_.blocks, m_.f};
+  }
 
   /// The full field at memory.p, with external part and Fermi levels: what the law sees.
   void full_field(std::span<const R> own, std::span<R> f) const;
@@ -112,6 +118,8 @@ class DensitySolver {
   }
 
   void start();
+  /// The law's own derivatives at memory.p.
+  void fill_blocks();
   /// Whether what recurrences carry along is exact enough.
   bool recurrence() const { return tolerance() > R(1e5) * std::numeric_limits<R>::epsilon(); }
   bool record(R residual, R value);

@@ -453,7 +453,7 @@ void DensitySolver<Law, S, R>::find_fixed_point() {
 }
 
 template <class Law, class S, std::floating_point R>
-void DensitySolver<Law, S, R>::linearize() {
+void DensitySolver<Law, S, R>::fill_blocks() {
   if constexpr (energy) {
     m_.blocks.fill(sum_, m_.coefficients, m_.p.data(), scratch_);
   } else {
@@ -461,6 +461,11 @@ void DensitySolver<Law, S, R>::linearize() {
     full_field(m_.own_field, m_.f);
     m_.blocks.fill(sum_, m_.coefficients, m_.f.data(), scratch_);
   }
+}
+
+template <class Law, class S, std::floating_point R>
+void DensitySolver<Law, S, R>::linearize() {
+  fill_blocks();
   response_.factorize(m_.blocks, solver_, plan_, geometry_, widths_, receiver_, options_);
 }
 

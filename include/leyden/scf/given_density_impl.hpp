@@ -203,4 +203,35 @@ void SelfConsistency<Law, S, T>::backward_at(T energy_bar, std::span<const T> re
   law_backward(c_bar, field_bar);
 }
 
+template <class Law, class S, Number T>
+void SelfConsistency<Law, S, T>::response_backward(double radius_bar,
+                                                   std::span<const double> softness_bar,
+                                                   SiteCoefficients<T>& c_bar, std::span<T> p_bar,
+                                                   std::span<T> fermi_level_bar) {
+  auto response = density_.map_response();
+  SiteCoefficients<R> bar;
+  bar.assign(0, c_bar.atoms.size(), c_bar.bonds.size(), false);
+  std::vector<R> f_bar(fields(), R(0)), density_bar(unknowns());
+  if (radius_bar != 0.0) {
+    response.find_radius();
+    response.radius_pullback(radius_bar, bar, f_bar);
+  }
+  if (!softness_bar.empty()) response.softness_pullback(softness_bar, bar, f_bar);
+  const auto add = [](T& to, R x) {
+    if constexpr (is_dual_v<T>)
+      to.tangent += x;
+    else
+      to += x;
+  };
+  for (std::size_t k = 0; k < bar.atoms.size(); ++k) add(c_bar.atoms[k], bar.atoms[k]);
+  for (std::size_t k = 0; k < bar.bonds.size(); ++k) add(c_bar.bonds[k], bar.bonds[k]);
+  // The field follows the density and the levels.
+  density_.response().field_transpose(f_bar, density_bar);
+  for (std::size_t i = 0; i < unknowns(); ++i) add(p_bar[i], density_bar[i]);
+  for (std::size_t i = 0; i < sum_.atoms; ++i)
+    if (const int g = constraints().group[i]; g >= 0)
+      for (std::size_t k = 0; k < sum_.in; k += sum_.out)
+        add(fermi_level_bar[static_cast<std::size_t>(g)], f_bar[i * sum_.in + k]);
+}
+
 }  // namespace leyden::inline LEYDEN_ABI

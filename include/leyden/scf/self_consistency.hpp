@@ -105,6 +105,20 @@ class SelfConsistency {
     density_.bare_response(out);
   }
 
+  /// Of maps, after solve() or look_at(): the spectral radius of a step at prescribed charges
+  /// (MapResponse), and the bare softness of each atom (n), e/V.
+  double find_response(std::vector<double>& bare_softness) {
+    auto response = density_.map_response();
+    bare_softness.resize(sum_.atoms);
+    response.bare_softness(bare_softness);
+    return response.find_radius();
+  }
+  /// Adds what cotangents of these two are to the coefficients, to the multipoles (n·size) and to
+  /// the Fermi levels (groups), before backward(): as values, or as tangents of duals.
+  void response_backward(double radius_bar, std::span<const double> softness_bar,
+                         SiteCoefficients<T>& c_bar, std::span<T> p_bar,
+                         std::span<T> fermi_level_bar);
+
   const FieldOperator<S, T>& field() const { return field_; }
   std::size_t inputs() const { return sum_.in; }
 

@@ -3,6 +3,7 @@
 
 #include <leyden/potential.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -25,16 +26,19 @@ struct LossTerms {
   double potentials = 0.0;      ///< of each atom, V
   double polarizability = 0.0;  ///< of each component of (α − α*)/N, e Å²/V/atom
   double born_charges = 0.0;    ///< of each component, e
+  double stability = 0.0;       ///< of what the spectral radius of a map is above its target
+  double softness = 0.0;        ///< of each negative bare softness of an atom of a map, e/V
 
-  static constexpr std::array<const char*, 12> names{
-      "energy",           "forces",         "stress",         "charges",
-      "dipole",           "atomic_dipoles", "total_charge",   "fermi_level",
-      "density_residual", "potentials",     "polarizability", "born_charges"};
-  static constexpr std::array<double LossTerms::*, 12> members{
+  static constexpr std::array<const char*, 14> names{
+      "energy",         "forces",       "stress",      "charges",          "dipole",
+      "atomic_dipoles", "total_charge", "fermi_level", "density_residual", "potentials",
+      "polarizability", "born_charges", "stability",   "softness"};
+  static constexpr std::array<double LossTerms::*, 14> members{
       &LossTerms::energy,       &LossTerms::forces,         &LossTerms::stress,
       &LossTerms::charges,      &LossTerms::dipole,         &LossTerms::atomic_dipoles,
       &LossTerms::total_charge, &LossTerms::fermi_level,    &LossTerms::density_residual,
-      &LossTerms::potentials,   &LossTerms::polarizability, &LossTerms::born_charges};
+      &LossTerms::potentials,   &LossTerms::polarizability, &LossTerms::born_charges,
+      &LossTerms::stability,    &LossTerms::softness};
 
   double total() const {
     double sum = 0.0;
@@ -64,7 +68,8 @@ using LossWeights = LossTerms;
 /// What evaluate() must be asked for so that the loss of these labels can be taken.
 inline Properties required_properties(const Labels& labels, const LossWeights& weights) {
   return {weights.forces > 0.0 && labels.forces.has_value(),
-          weights.stress > 0.0 && labels.stress.has_value()};
+          weights.stress > 0.0 && labels.stress.has_value(),
+          weights.stability > 0.0 || weights.softness > 0.0};
 }
 
 namespace detail {
@@ -87,7 +92,7 @@ inline double penalty(double d, double threshold, double& slope) {
 ///   w_E f((E − E*)/N) + w_F Σ f(F − F*)/(3N) + w_σ Σ f(σ − σ*)/9 + w_q Σ f(q − q*)/N
 ///     + w_μ Σ_a m_a f((μ − μ*)_a/N) + w_d Σ f(d − d*)/(3N) + w_Q f((Σ q − Q)/N)
 ///     + w_μF f(μ_F − μ_F*) + w_p Σ f(r)/N + w_v Σ f(v − v*)/N + w_α Σ f((α − α*)/N)/9
-///     + w_Z Σ f(Z − Z*)/(9N)
+///     + w_Z Σ f(Z − Z*)/(9N) + w_ρ f(max(ρ − ρ*, 0)) + w_s Σ f(min(s, 0))/N
 ///
 /// with sums over atoms and components, m the dipole's mask, and f(x) = x², or Huber's function for
 /// terms with a threshold. A term without a label, without a weight, or without a prediction
@@ -97,13 +102,15 @@ inline double penalty(double d, double threshold, double& slope) {
 /// (Potential::evaluate_at) have the residual r of that density, of which the labelled components
 /// count (charges; dipoles where atomic dipoles are labelled); what is a function of the density
 /// alone (charges, dipoles) does not count then.
+/// Of maps, the spectral radius ρ and the bare softness s need no labels (Prediction).
 /// @param huber       thresholds, in the units of the terms; zero: none.
 /// @param factor      multiplies the cotangents, e.g. 1/batch size.
+/// @param stability_target  ρ*
 /// @param cotangents  if given, is set to factor · dL/d(prediction); its memory is reused.
 inline LossTerms structure_loss(const Structure& structure, const Labels& labels,
                                 const Prediction& prediction, const LossWeights& weights,
                                 double factor = 1.0, LossCotangents* cotangents = nullptr,
-                                const LossTerms& huber = {}) {
+                                const LossTerms& huber = {}, double stability_target = 0.9) {
   LossTerms loss;
   const std::size_t n = structure.size();
   const double atoms = static_cast<double>(n);
@@ -116,6 +123,8 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
     cotangents->dipole = {};
     cotangents->fermi_level = 0.0;
     cotangents->density_residual.clear();
+    cotangents->spectral_radius = 0.0;
+    cotangents->bare_softness.clear();
     cotangents->polarization = {};
     cotangents->potentials.clear();
     cotangents->polarizability = {};
@@ -152,6 +161,18 @@ inline LossTerms structure_loss(const Structure& structure, const Labels& labels
                            *prediction.fermi_level - *labels.fermi_level);
     if (cotangents) cotangents->fermi_level = bar;
   }
+  if (prediction.spectral_radius && weights.stability > 0.0 &&
+      *prediction.spectral_radius > stability_target) {
+    const double bar = add(&LossTerms::stability, weights.stability,
+                           *prediction.spectral_radius - stability_target);
+    if (cotangents) cotangents->spectral_radius = bar;
+  }
+  if (prediction.bare_softness.size() == n && weights.softness > 0.0)
+    for (std::size_t i = 0; i < n; ++i) {
+      const double bar = add(&LossTerms::softness, weights.softness / atoms,
+                             std::min(prediction.bare_softness[i], 0.0));
+      if (cotangents) cotangents->bare_softness.push_back(bar);
+    }
   if (prediction.charges.size() != n) return loss;
   const std::size_t size = prediction.multipoles.size() / n;
   if (!prediction.density_residual.empty()) {

@@ -36,7 +36,8 @@ struct TrainerOptions {
   std::uint64_t seed = 0;                      ///< of the order of structures
   TrainingMode mode = TrainingMode::implicit;  ///< of models that are self-consistent
   LossWeights weights{.energy = 1.0, .forces = 1.0};
-  LossTerms huber{};  ///< thresholds of structure_loss()
+  LossTerms huber{};              ///< thresholds of structure_loss()
+  double stability_target = 0.9;  ///< the spectral radius of a map that costs nothing
   /// Factors of all terms of the frames of a config_type; 1 for those that are not named.
   std::map<std::string, double> config_type_weights{};
   OptimizerOptions optimizer{};

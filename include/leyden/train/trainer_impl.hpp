@@ -80,7 +80,7 @@ const Prediction& Trainer<Model, E>::predict(std::size_t frame, std::size_t work
     if (direct()) {
       reference_density(frames_[frame].labels, static_cast<std::size_t>(Model::multipole_count),
                         densities_[worker]);
-      if (!Model::stationary) properties = {false, false};
+      if (!Model::stationary) properties.forces = properties.stress = false;
       return model_.evaluate_at(structure, densities_[worker], workspaces_[worker], properties);
     }
   const Prediction& found = model_.evaluate(structure, workspaces_[worker], properties);
@@ -104,8 +104,8 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     const Prediction& prediction =
         predict(batch[task], worker, required_properties(labels, weights),
                 needs_field_response(labels, weights));
-    task_terms_[task] =
-        structure_loss(structure, labels, prediction, weights, factor, &cotangents, options_.huber);
+    task_terms_[task] = structure_loss(structure, labels, prediction, weights, factor, &cotangents,
+                                       options_.huber, options_.stability_target);
     gradients_[task].assign(gradient_.size(), 0.0);
     if constexpr (self_consistent_)
       if (direct()) {
@@ -201,11 +201,14 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
     const std::size_t worker = static_cast<std::size_t>(thread);
     auto& workspace = workspaces_[worker];
     if constexpr (requires { workspace.training; }) workspace.training = false;
+    const bool map_response =
+        required_properties(labels, weights_of(validation_[task])).map_response;
     const Prediction& prediction =
-        predict(validation_[task], worker, {labels.forces.has_value(), labels.stress.has_value()},
+        predict(validation_[task], worker,
+                {labels.forces.has_value(), labels.stress.has_value(), map_response},
                 labels.polarizability || labels.born_charges);
     task_terms_[task] = structure_loss(structure, labels, prediction, weights_of(validation_[task]),
-                                       1.0, nullptr, options_.huber);
+                                       1.0, nullptr, options_.huber, options_.stability_target);
     task_errors_[task] = {};
     task_errors_[task].add(structure, labels, prediction);
   });
@@ -314,6 +317,7 @@ std::string Trainer<Model, E>::describe_options() const {
     add("huber", o.huber.*LossTerms::members[k]);
   }
   for (const auto& [type, weight] : o.config_type_weights) add(type.c_str(), weight);
+  add("stability_target", o.stability_target);
   add("mode", static_cast<double>(o.mode));
   for (const TrainingStage& stage : o.stages) {
     add("stage_from", stage.from_epoch);
