@@ -307,19 +307,8 @@ void evaluate() {
     typename P::Workspace workspace;
     const double n = static_cast<double>(s.size());
     const double evaluation = seconds_per_call([&] { potential.evaluate(s, workspace); }, 21);
-    LossCotangents bar;
-    bar.energy = 1.0;
-    bar.forces.assign(s.size(), Vector3<double>{{0.1, -0.2, 0.3}});
-    std::vector<double> gradient(potential.layout().size());
-    const double step = seconds_per_call(
-        [&] {
-          potential.evaluate(s, workspace);
-          potential.parameter_gradient(s, bar, workspace, gradient);
-        },
-        11);
     const std::string name = "evaluate/" + std::string(traits<P>.charge_model);
     figure(name + "/energy, forces, stress", 1e6 * evaluation / n, "us/atom");
-    figure(name + "/training step over evaluation", step / evaluation, "");
   });
 }
 

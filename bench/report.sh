@@ -5,7 +5,8 @@
 # solver evaluate io), of
 # bench/scf_report.cpp (convergence slabs cost dynamics), of bench/electrostatics_report.cpp (mesh
 # million alone broad multipoles direct waves fft equilibration peers tuning; `electrostatics`: all
-# of them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where it is,
+# of them), of bench/training_report.cpp (published steps networks two_threads; `training`: all of
+# them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where it is,
 # `fft` compares with FFTW where it is (apt-get install lammps libfftw3-dev).
 set -eu
 cd "$(dirname "$0")/.."
@@ -29,6 +30,11 @@ cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLEYDEN_BUILD_TESTS=OFF \
   -DLEYDEN_BUILD_EXAMPLES=OFF >&2
 case $group in
   convergence | slabs | cost | dynamics) programs=scf_report ;;
+  training)
+    programs=training_report
+    group=
+    ;;
+  published | steps | networks | two_threads) programs=training_report ;;
   electrostatics)
     programs=electrostatics_report
     group=
@@ -36,7 +42,7 @@ case $group in
   mesh | million | alone | broad | multipoles | direct | waves | fft | equilibration | peers | tuning)
     programs=electrostatics_report
     ;;
-  '') programs='report scf_report electrostatics_report' ;;
+  '') programs='report scf_report electrostatics_report training_report' ;;
   *) programs=report ;;
 esac
 for program in $programs; do

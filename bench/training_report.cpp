@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What training costs beside evaluation; lines as those of report.cpp. Usage: training_report.
+// What training costs beside evaluation; lines as those of report.cpp. Usage: training_report
+// [PART]: published, steps, networks, two_threads.
 //
 // Structures are those of examples/data (36 atoms of quartz with vacancies, labels of energy,
 // forces and charges), the potentials those of examples/models. One "evaluation" is energy and
@@ -7,7 +8,8 @@
 // "step" is all that Trainer does per structure: evaluation with the parameters of the batch
 // (radial functions on knots, that are made anew for each batch), loss, exact gradient by energy,
 // forces and charges, clipping, Adam, new parameters. Both new neighbour lists; validation is left
-// out. All that is compared runs by turns, and the least time of each counts.
+// out. All that is compared runs by turns, and the least time of each counts. Times are CPU times,
+// but for two threads, which need a machine that does nothing else.
 #include "support/measure.hpp"
 
 #include <leyden/charge/equilibration.hpp>
@@ -23,6 +25,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -223,16 +226,15 @@ void published_size(const Data& data) {
 
 template <class Q, class Real = double>
 using Point = Potential<Small<Real>, Q, Reciprocal>;
+using Multipoles = LocalMultipoles<1, ChargeConstraint::fukui>;
 
-}  // namespace
+int turns_of(int channels) { return channels > 16 ? 5 : 15; }
 
-int main() {
-  const Data data = read_data();
+void all_steps(const Data& data) {
   constexpr const char* explicit_target = "<= 4";
   constexpr const char* self_consistent_target = "<= 6";
-  using Multipoles = LocalMultipoles<1, ChargeConstraint::fukui>;
   for (const int channels : {16, 64}) {
-    const int turns = channels > 16 ? 7 : 25;
+    const int turns = turns_of(channels);
     steps<Point<Multipoles>>(data, "local dipoles", channels, turns, explicit_target);
     steps<Point<Multipoles, float>>(data, "local dipoles, float", channels, turns, explicit_target);
     steps<Point<ChargeEquilibration>>(data, "charge equilibration", channels, turns,
@@ -240,11 +242,45 @@ int main() {
     steps<Point<FixedPoint<1>>>(data, "fixed point", channels, turns, self_consistent_target);
     steps<Point<ResponseFunctional<1>>>(data, "response functional", channels, turns,
                                         self_consistent_target);
-    radial_networks<Point<Multipoles>>(data, "local dipoles", channels, turns);
-#if defined(_OPENMP)
-    for (const int batch : {2, 8})
-      two_threads<Point<Multipoles>>(data, "local dipoles", channels, batch, 3 * turns);
-#endif
   }
-  published_size(data);
+}
+
+void all_networks(const Data& data) {
+  for (const int channels : {16, 64})
+    radial_networks<Point<Multipoles>>(data, "local dipoles", channels, turns_of(channels));
+}
+
+void all_threads([[maybe_unused]] const Data& data) {
+#if defined(_OPENMP)
+  for (const int channels : {16, 64})
+    for (const int batch : {2, 8})
+      two_threads<Point<Multipoles>>(data, "local dipoles", channels, batch,
+                                     4 * turns_of(channels));
+#endif
+}
+
+struct Part {
+  const char* name;
+  void (*run)(const Data&);
+};
+constexpr Part parts[] = {{"published", published_size},
+                          {"steps", all_steps},
+                          {"networks", all_networks},
+                          {"two_threads", all_threads}};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Data data = read_data();
+  bool found = false;
+  for (const Part& part : parts)
+    if (argc < 2 || std::strcmp(argv[1], part.name) == 0) {
+      part.run(data);
+      found = true;
+    }
+  if (found) return 0;
+  std::fprintf(stderr, "training_report: no part '%s'; there are:", argv[1]);
+  for (const Part& part : parts) std::fprintf(stderr, " %s", part.name);
+  std::fprintf(stderr, "\n");
+  return 2;
 }

@@ -37,7 +37,8 @@ FIGURES = {
     "performance": r"descriptor/128x0e\+128x1o, (double|float)/192 atoms/energy, forces, stress$"
                    r"|mesh/8000 atoms$|equilibration/8000 atoms/(cold|warm)$|peers/8000 .*fastest/over ours"
                    r"|io/extxyz",
-    "performance-all": rf"(?!(descriptor|precision|threads)/|{SELF_CONSISTENCY}|{ELECTROSTATICS})",
+    "performance-all": rf"(?!(descriptor|precision|threads|training)/|{SELF_CONSISTENCY}|{ELECTROSTATICS})",
+    "performance-training": r"training/",
     "performance-descriptor": r"machine/peak|(descriptor|precision|threads)/",
     "performance-electrostatics": rf"machine/|(?!mesh transform/){ELECTROSTATICS}",
     "performance-transforms": r"mesh transform/.*/(24|32|36|48|64|72|96|128)/.* against",
