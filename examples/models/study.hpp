@@ -26,6 +26,7 @@ namespace examples {
 struct StudyArguments {
   std::string data = "data", out = "report/study";
   int epochs = 40, seeds = 3, threads = 2;
+  std::vector<std::string> models;  ///< keys of those to compare; empty: all
   bool fast = false;  ///< a few structures and epochs, one seed: that it runs, not what comes out
 };
 
@@ -47,6 +48,12 @@ inline std::optional<StudyArguments> parse_study(int argc, char** argv, const ch
       a.seeds = 1;
     } else if ((key == "--data" || key == "--out") && i + 1 < argc) {
       (key == "--data" ? a.data : a.out) = argv[++i];
+    } else if (key == "--models" && i + 1 < argc) {
+      std::string rest = argv[++i];
+      for (std::size_t at = 0; !rest.empty(); rest.erase(0, std::min(at + 1, rest.size()))) {
+        at = std::min(rest.find(','), rest.size());
+        a.models.push_back(rest.substr(0, at));
+      }
     } else if (key == "--epochs") {
       a.epochs = number();
     } else if (key == "--seeds") {
@@ -59,10 +66,25 @@ inline std::optional<StudyArguments> parse_study(int argc, char** argv, const ch
   }
   if (ok) return a;
   std::fprintf(stderr,
-               "usage: %s [--data DIR] [--out DIR] [--epochs N] [--seeds N] [--threads N] "
-               "[--fast]\n",
+               "usage: %s [--data DIR] [--out DIR] [--models KEY,KEY] [--epochs N] [--seeds N] "
+               "[--threads N] [--fast]\n",
                program);
   return std::nullopt;
+}
+
+/// The models that were asked for. @throws InputError for a key that there is none of.
+inline std::vector<ModelEntry> models_of(const StudyArguments& arguments) {
+  if (arguments.models.empty()) return all_models();
+  std::vector<ModelEntry> out;
+  for (const std::string& key : arguments.models) out.push_back(model_named(key));
+  return out;
+}
+
+/// Titles of models by their keys.
+inline std::vector<std::string> titles(const std::vector<const char*>& keys) {
+  std::vector<std::string> out;
+  for (const char* key : keys) out.push_back(model_named(key).title);
+  return out;
 }
 
 struct Data {

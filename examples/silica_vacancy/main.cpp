@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: MIT
 // Charged oxygen vacancies in SiO2: trains all potentials of examples/models/models.hpp on the same
 // data with the same descriptor and budget, and asks each what a charge does to a vacancy:
-//   silica_vacancy [--data DIR] [--out DIR] [--epochs N] [--seeds N] [--threads N] [--fast]
+//   silica_vacancy [--data DIR] [--out DIR] [--models KEY,KEY] [--epochs N] [--seeds N]
+//                  [--threads N] [--fast]
 // Models that stand in DIR/models are not trained again: a run that was stopped goes on.
 #include <leyden/atoms/geometry.hpp>
 #include <leyden/io/extxyz.hpp>
@@ -264,18 +265,18 @@ std::vector<Claim> expectations(double level, double share) {
   return {
       {"Local models cannot know the total charge: the energy between charge states is wrong by "
        "more than it differs between geometries",
-       {"Short range only", "Fixed charges", "Local charges and dipoles", "Split charges",
-        "Bounded charges (own model)"},
+       titles({"short_range", "fixed_charges", "local_multipoles", "split_charges",
+               "own_charge_model"}),
        {no_level}},
       {"Charge equilibration makes a metal of it: the charge does not stay on the silicon atoms "
        "of the vacancy",
-       {"Charge equilibration"},
+       titles({"charge_equilibration"}),
        {no_share}},
       {"Bond hardness does not put the charge where it belongs either",
-       {"Bond hardness"},
+       titles({"bond_hardness"}),
        {no_share}},
       {"Only expressive self-consistent models get the energy of the charge and its place right",
-       {"Energy functional", "Fixed point", "Polar recursion", "Response functional"},
+       titles({"energy_functional", "fixed_point", "polar_recursion", "response_functional"}),
        {right_level, right_share},
        true},
   };
@@ -307,7 +308,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
       return;
     }
     Row row = ask(*trained.model, question, options.weights).row;
-    row.values["training (min)"] = trained.seconds / 60.0;
+    row.values["training (s)"] = trained.seconds;
     for (std::size_t k = 0; on_curve && k < names.size(); ++k)
       curves[k].emplace_back(static_cast<double>(n), row.values[names[k]]);
     std::string title = std::to_string(n);
@@ -327,7 +328,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   add(4, options.epochs * longer, folder / "longer", setup, ", 32 channels", false);
 
   std::vector<std::string> columns = names;
-  columns.push_back("training (min)");
+  columns.push_back("training (s)");
   out.table = rows.html_table(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
     std::string title = entry.title;
@@ -362,7 +363,8 @@ int run(const StudyArguments& arguments) {
       Curves::Style::reference_line);
   const ModelEntry* best = nullptr;
   double least = 1e300;
-  for (const ModelEntry& entry : all_models()) {
+  const std::vector<ModelEntry> models = models_of(arguments);
+  for (const ModelEntry& entry : models) {
     std::vector<Row> seeds;
     double loss = 0.0;
     for (int seed = 1; seed <= arguments.seeds; ++seed) {
@@ -370,7 +372,7 @@ int run(const StudyArguments& arguments) {
           entry, data, options, static_cast<std::uint64_t>(seed), arguments.threads, out);
       if (!trained.model) return interrupted;
       Answer a = ask(*trained.model, question, options.weights);
-      a.row.values["training (min)"] = trained.seconds / 60.0;
+      a.row.values["training (s)"] = trained.seconds;
       seeds.push_back(std::move(a.row));
       add_level(entry.title, std::move(a.charge), Curves::Style::line);
       loss += a.validation_loss;
@@ -382,6 +384,8 @@ int run(const StudyArguments& arguments) {
     }
     study.add(entry.title, seeds);
   }
+  study.is_value("training (s)");
+  if (!best) throw InputError("silica_vacancy: none of these models has charges");
   const BestModel again =
       best_model(*best, question, options, arguments, arguments.fast ? 1 : longer_steps);
   if (again.interrupted) return interrupted;
