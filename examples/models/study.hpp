@@ -191,10 +191,10 @@ class Study {
     references_[name] = reference;
   }
 
-  /// Every quantity that any row has, models as rows.
-  std::string markdown() const { return table("| ", " | ", " |\n", true); }
-
   /// Of these quantities, models as rows.
+  std::string markdown(const std::vector<std::string>& columns) const {
+    return table(columns, "| ", " | ", " |\n", true);
+  }
   std::string html_table(const std::vector<std::string>& columns) const {
     std::string text = "<table>\n<tr><th>model</th>";
     for (const std::string& name : columns)
@@ -216,8 +216,9 @@ class Study {
     if (any) text.append("<tr><td>reference</td>").append(reference).append("</tr>\n");
     return text + "</table>\n";
   }
-  /// table.md, table.csv, index.html. `figures`: the quantities that get a plot and a sentence;
-  /// `more`: HTML that follows them. `claims`: what is expected, and judged by the numbers.
+  /// table.md of the `figures`, table.csv of everything, verdicts.html, index.html. `figures`: the
+  /// quantities that get a plot and a sentence; `more`: HTML that follows them. `claims`: what is
+  /// expected, and judged by the numbers.
   void write(const std::filesystem::path& out, const std::string& title, const std::string& about,
              const std::vector<std::string>& figures, const std::string& more = "",
              const std::vector<Claim>& claims = {}) const {
@@ -228,8 +229,9 @@ class Study {
           const auto v = value(m, name);
           return v ? std::optional(v->first) : std::nullopt;
         });
-    write_file(out / "table.md", markdown());
-    write_file(out / "table.csv", table("", ",", "\n", false));
+    write_file(out / "table.md", markdown(figures));
+    write_file(out / "table.csv", table(names(), "", ",", "\n", false));
+    write_file(out / "verdicts.html", verdicts);
     std::string page =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>" +
         escape_xml(title) +
@@ -272,9 +274,8 @@ class Study {
     if (models_[model].second.size() > 1) text.append(" ± ").append(number(v->second));
     return text;
   }
-  std::string table(const std::string& begin, const std::string& between, const std::string& end,
-                    bool rule) const {
-    const std::vector<std::string> columns = names();
+  std::string table(const std::vector<std::string>& columns, const std::string& begin,
+                    const std::string& between, const std::string& end, bool rule) const {
     std::string text = begin;
     text += "model";
     for (const std::string& name : columns)
@@ -298,6 +299,14 @@ class Study {
       }
       text += end;
     }
+    std::string reference;
+    bool any = false;
+    for (const std::string& name : columns) {
+      const auto v = reference_of(name);
+      any = any || v;
+      reference.append(between).append(v ? number(*v) : "");
+    }
+    if (any) text.append(begin).append("reference").append(reference).append(end);
     return text;
   }
   /// One bar for each model.

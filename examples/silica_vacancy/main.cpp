@@ -285,7 +285,7 @@ std::vector<Claim> expectations(double level, double share) {
 /// The best model once more: on parts of the data with the steps of the comparison, and on all of
 /// it with more channels and `longer` times the steps.
 struct BestModel {
-  std::string table;  // HTML
+  std::string table, markdown;
   Curves figures;
   bool interrupted = false;
 };
@@ -330,6 +330,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   std::vector<std::string> columns = names;
   columns.push_back("training (s)");
   out.table = rows.html_table(columns);
+  out.markdown = rows.markdown(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
     std::string title = entry.title;
     title += ": error of the test part";
@@ -414,12 +415,19 @@ int run(const StudyArguments& arguments) {
       " has the least loss on the validation part. Here it is trained on parts of the data "
       "with the same number of steps, and on all of it for longer.</p>\n";
   figures += again.table + again.figures.html();
-  study.write(out, "Charged oxygen vacancies in SiO2", text,
-              {"energy (meV/atom)", "forces (meV/Å)", "charges (me)", "E(+1) − E(0) (eV)",
-               "E(+2) − E(+1) (eV)", "level of 0/+2 (eV)", "share on silicon (%)",
-               "energy (meV/atom), larger cell", "level of 0/+2 (eV), larger cell"},
-              figures, expectations(level.deviation, share.deviation));
-  std::printf("\n%s\nreport: %s\n", study.markdown().c_str(), (out / "index.html").c_str());
+  const std::vector<std::string> shown{"energy (meV/atom)",
+                                       "forces (meV/Å)",
+                                       "charges (me)",
+                                       "E(+1) − E(0) (eV)",
+                                       "E(+2) − E(+1) (eV)",
+                                       "level of 0/+2 (eV)",
+                                       "share on silicon (%)",
+                                       "energy (meV/atom), larger cell",
+                                       "level of 0/+2 (eV), larger cell"};
+  study.write(out, "Charged oxygen vacancies in SiO2", text, shown, figures,
+              expectations(level.deviation, share.deviation));
+  write_file(out / "best.md", again.markdown);
+  std::printf("\n%s\nreport: %s\n", study.markdown(shown).c_str(), (out / "index.html").c_str());
   return done;
 }
 

@@ -6,7 +6,10 @@ docs.py ROOT                    checks that every quoted piece of code is the ex
                                 relative link leads somewhere
 docs.py ROOT --write            copies the code into the pages
 docs.py ROOT --write --figures FILE    also the performance tables, from the lines of bench/report.sh
-docs.py ROOT --write --quickstart FILE also the quickstart's table, from its report/table.md
+docs.py ROOT --write --table NAME FILE also the table of that name, which is the file: quickstart is
+                                report/table.md of the quickstart, silica_vacancy and metal_water are
+                                table.md of these studies, …-best and …-verdicts their best.md and
+                                verdicts.html
 
 In a page, `<!-- include: path [tag] -->` is followed by a code block that holds the lines between the
 two `// [tag]` lines of that file; `<!-- table: name -->` … `<!-- end -->` holds a table.
@@ -62,8 +65,9 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--figures", type=pathlib.Path)
-    parser.add_argument("--quickstart", type=pathlib.Path)
+    parser.add_argument("--table", nargs=2, action="append", default=[])
     options = parser.parse_args()
+    files = {name: pathlib.Path(file) for name, file in options.table}
     root = options.root
     problems = []
     pages = [root / "README.md", *sorted((root / "docs").rglob("*.md")),
@@ -79,13 +83,13 @@ def main():
             return f"{match[1].rstrip()}\n\n```cpp\n{body}```\n"
 
         def table(match):
-            if match[2] == "quickstart" and options.quickstart:
-                return f"{match[1]}{options.quickstart.read_text().strip()}\n{match[4]}"
+            if match[2] in files:
+                return f"{match[1]}{files[match[2]].read_text().strip()}\n{match[4]}"
             if match[2] in FIGURES and options.figures:
                 rows = figures_table(options.figures.read_text().splitlines(), match[2])
                 if rows:
                     return f"{match[1]}{rows}{match[4]}"
-            if "|" not in match[3]:
+            if not match[3].strip():
                 problems.append(f"{page}: the table '{match[2]}' is empty")
             return match[0]
 
