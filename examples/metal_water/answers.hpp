@@ -191,9 +191,11 @@ inline std::vector<double> potential_in_field(const Structure& s, std::vector<do
 
 /// Which part of the charge that a surface sets against an ion is on its near half: the difference
 /// of the two halves over minus the charge of the ion. One where all of it is near, zero where it
-/// is spread. Empty without exactly one ion.
+/// is spread. Empty without exactly one ion, or where it has less than 0.02 e.
+/// @param bare  charges of the same metal without the ion, to be taken off; empty: not known
 inline std::optional<double> screening_on_near_side(const Structure& s,
-                                                    const std::vector<double>& charges) {
+                                                    const std::vector<double>& charges,
+                                                    const std::vector<double>& bare = {}) {
   const std::vector<Group> groups = groups_of(s);
   const Group* ion = nullptr;
   double middle = 0.0, layers = 0.0;
@@ -210,14 +212,15 @@ inline std::optional<double> screening_on_near_side(const Structure& s,
   if (!ion || charges.empty()) return std::nullopt;
   middle /= layers;
   const double q = charges[ion->atoms[0]];
-  if (std::abs(q) < 0.02) return std::nullopt;  // nothing to screen
-  const bool above = ion->height > middle;
-  const auto half = [&](bool near) {
-    return charge_of(groups, charges, [&](const Group& g) {
-      return g.metal && ((g.height > middle) == above) == near;
-    });
-  };
-  return -(half(true) - half(false)) / q;
+  if (std::abs(q) < 0.02) return std::nullopt;
+  const double up = ion->height > middle ? 1.0 : -1.0;
+  double difference = 0.0;
+  for (const Group& g : groups)
+    if (g.metal)
+      for (std::size_t i : g.atoms)
+        difference +=
+            (g.height > middle ? up : -up) * (charges[i] - (bare.empty() ? 0.0 : bare[i]));
+  return -difference / q;
 }
 
 }  // namespace examples

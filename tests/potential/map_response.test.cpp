@@ -73,7 +73,7 @@ Eigen::MatrixXd jacobian(const Map& map, const Structure& s, const std::vector<d
 }  // namespace
 
 TEST_CASE("the spectral radius of a map is that of its Jacobian") {
-  const double scale = GENERATE(0.0, 1.0, 4.0, 40.0);
+  const double scale = GENERATE(0.0, 1.0, 4.0, 200.0);
   const bool groups = GENERATE(false, true), turning = scale > 10.0;
   CAPTURE(scale, groups);
   const Map map = make_map(scale, turning);
@@ -86,7 +86,8 @@ TEST_CASE("the spectral radius of a map is that of its Jacobian") {
   const Eigen::VectorXcd values = jacobian(map, s, p.multipoles, workspace).eigenvalues();
   Eigen::Index largest = 0;
   CHECK(values.cwiseAbs().maxCoeff(&largest) > 0.1);
-  CHECK((std::abs(values[largest].imag()) > 0.1) == turning);
+  // Both kinds are met: a pair of complex eigenvalues, and real ones.
+  CHECK((std::abs(values[largest].imag()) > 0.01) == (turning && !groups));
   // Differences: h² of third derivatives.
   CHECK_THAT(*p.spectral_radius, WithinAbs(values.cwiseAbs().maxCoeff(), 1e-6));
   REQUIRE(p.bare_softness.size() == s.size());
@@ -96,7 +97,7 @@ TEST_CASE("the spectral radius of a map is that of its Jacobian") {
 }
 
 TEST_CASE("gradients of the spectral radius and of the bare softness") {
-  const double scale = GENERATE(1.0, 4.0, 40.0);
+  const double scale = GENERATE(1.0, 4.0, 200.0);
   const bool groups = GENERATE(false, true);
   const bool given = GENERATE(false, true);
   const bool forces = GENERATE(false, true);
