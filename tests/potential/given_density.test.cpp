@@ -4,6 +4,7 @@
 #include "potential/points.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
+#include "support/parameter_slope.hpp"
 
 // Predictions at a density that is given, and their gradients: what direct training is made of.
 namespace {
@@ -122,22 +123,9 @@ TEMPLATE_TEST_CASE("the prediction at a given density and its gradients", "[pote
     const Functional functional(n, size, forces);
     std::vector<double> gradient(potential.layout().size());
     potential.parameter_gradient_at(structure, density, functional.bar, workspace, gradient);
-    const std::vector<double> start(potential.parameters().begin(), potential.parameters().end());
-    RandomStream random(13);
-    std::vector<double> direction(start.size());
-    double expected = 0.0;
-    for (std::size_t k = 0; k < start.size(); ++k) {
-      direction[k] = random.normal();
-      expected += direction[k] * gradient[k];
-    }
-    const auto value = [&](double step) {
-      std::vector<double> x = start;
-      for (std::size_t k = 0; k < x.size(); ++k) x[k] += step * direction[k];
-      potential.set_parameters(x);
+    const auto [expected, slope] = leyden_test::parameter_slope(potential, gradient, 1e-4, [&] {
       return functional(potential.evaluate_at(structure, density, workspace, {forces, false}));
-    };
-    const double h = 1e-4;
-    const double slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h);
+    });
     CHECK_THAT(slope, WithinAbs(expected, 1e-7 * (1.0 + std::abs(expected))));
   }
 

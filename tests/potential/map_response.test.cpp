@@ -6,6 +6,7 @@
 
 #include "potential/points.hpp"
 #include "support/catch.hpp"
+#include "support/parameter_slope.hpp"
 
 // What a step of a fixed point does to a small change of its density: spectral radius and softness.
 namespace {
@@ -120,17 +121,8 @@ TEST_CASE("gradients of the spectral radius and of the bare softness") {
     map.parameter_gradient_at(s, density, bar, workspace, gradient);
   else
     map.parameter_gradient(s, bar, workspace, gradient);
-  const std::vector<double> start(map.parameters().begin(), map.parameters().end());
-  std::vector<double> direction(start.size());
-  double expected = 0.0;
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    direction[k] = random.normal();
-    expected += direction[k] * gradient[k];
-  }
-  const auto value = [&](double step) {
-    std::vector<double> x = start;
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] += step * direction[k];
-    map.set_parameters(x);
+  // Densities are found to 1e-10.
+  const auto [expected, slope] = leyden_test::parameter_slope(map, gradient, 1e-4, [&] {
     const Properties properties{forces, false, true};
     const Prediction& p = given ? map.evaluate_at(s, density, workspace, properties)
                                 : map.evaluate(s, workspace, properties);
@@ -138,9 +130,7 @@ TEST_CASE("gradients of the spectral radius and of the bare softness") {
     for (std::size_t i = 0; i < s.size(); ++i) sum += bar.bare_softness[i] * p.bare_softness[i];
     for (std::size_t i = 0; i < bar.forces.size(); ++i) sum += dot(bar.forces[i], p.forces[i]);
     return sum;
-  };
-  const double h = 1e-4;  // fourth order, densities to 1e-10
-  const double slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h);
+  });
   CHECK_THAT(slope, WithinAbs(expected, 1e-5 * (1.0 + std::abs(expected))));
 }
 

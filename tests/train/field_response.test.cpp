@@ -6,6 +6,7 @@
 
 #include "potential/points.hpp"
 #include "support/catch.hpp"
+#include "support/parameter_slope.hpp"
 
 // Losses on what a field does (polarizability, Born charges) and on potentials.
 namespace {
@@ -62,18 +63,8 @@ TEMPLATE_TEST_CASE("responses to a field: value and gradient of their loss", "[t
   potential.parameter_gradient(f.structure, bar, workspace, gradient);
   add_field_response_gradient(potential, f.structure, bar, workspace, gradient);
 
-  const std::vector<double> start(potential.parameters().begin(), potential.parameters().end());
-  RandomStream random(13);
-  std::vector<double> direction(start.size());
-  double expected = 0.0;
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    direction[k] = random.normal();
-    expected += direction[k] * gradient[k];
-  }
-  const auto value = [&](double step) {
-    std::vector<double> x = start;
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] += step * direction[k];
-    potential.set_parameters(x);
+  // Densities are found to 1e-10, so responses to 1e-8 and slopes to 1e-8/h.
+  const auto [expected, slope] = leyden_test::parameter_slope(potential, gradient, 1e-3, [&] {
     Prediction p = potential.evaluate(f.structure, workspace);
     add_field_response(potential, f.structure, workspace, p);
     const LossTerms loss = structure_loss(f.structure, f.labels, p, weights);
@@ -81,10 +72,7 @@ TEMPLATE_TEST_CASE("responses to a field: value and gradient of their loss", "[t
     CHECK(loss.polarizability > 0.0);
     CHECK(loss.born_charges > 0.0);
     return loss.total();
-  };
-  // Fourth order. Densities are found to 1e-10, so responses to 1e-8 and slopes to 1e-8/h.
-  const double h = 1e-3;
-  const double slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h);
+  });
   CHECK_THAT(slope, WithinAbs(expected, 1e-5 * (1.0 + std::abs(expected))));
 }
 
@@ -105,26 +93,14 @@ TEMPLATE_TEST_CASE("cotangents of polarization and potentials beside those of fo
       bar.forces.push_back({{random.normal(), random.normal(), random.normal()}});
   std::vector<double> gradient(potential.layout().size());
   potential.parameter_gradient(f.structure, bar, workspace, gradient);
-  const std::vector<double> start(potential.parameters().begin(), potential.parameters().end());
-  std::vector<double> direction(start.size());
-  double expected = 0.0;
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    direction[k] = random.normal();
-    expected += direction[k] * gradient[k];
-  }
-  const auto value = [&](double step) {
-    std::vector<double> x = start;
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] += step * direction[k];
-    potential.set_parameters(x);
+  const auto [expected, slope] = leyden_test::parameter_slope(potential, gradient, 1e-4, [&] {
     const Prediction& p = potential.evaluate(f.structure, workspace);
     double sum = bar.energy * p.energy + dot(bar.polarization, p.polarization);
     for (std::size_t k = 0; k < bar.potentials.size(); ++k)
       sum += bar.potentials[k] * p.potentials[k];
     for (std::size_t i = 0; i < bar.forces.size(); ++i) sum += dot(bar.forces[i], p.forces[i]);
     return sum;
-  };
-  const double h = 1e-4;  // as elsewhere: h⁴ and 1e-10/h
-  const double slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h);
+  });
   CHECK_THAT(slope, WithinAbs(expected, 1e-6 * (1.0 + std::abs(expected))));
   bar.potentials.pop_back();
   CHECK_THROWS_AS(potential.parameter_gradient(f.structure, bar, workspace, gradient), InputError);
