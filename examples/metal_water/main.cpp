@@ -470,7 +470,7 @@ int run(const StudyArguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = parse_study(argc, argv, "metal_water");
+  const auto arguments = parse_study(argc, argv, "metal_water", 80);
   if (!arguments) return wrong_use;
   stop_on_signals();
   try {

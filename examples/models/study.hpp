@@ -25,14 +25,17 @@ namespace examples {
 
 struct StudyArguments {
   std::string data = "data", out = "report/study";
-  int epochs = 40, seeds = 3, threads = 2;
+  int epochs = 1, seeds = 3, threads = 2;
   std::vector<std::string> models;  ///< keys of those to compare; empty: all
   bool fast = false;  ///< a few structures and epochs, one seed: that it runs, not what comes out
 };
 
 /// Empty when they make no sense, after saying how to use the program.
-inline std::optional<StudyArguments> parse_study(int argc, char** argv, const char* program) {
+/// @param epochs  those of a full run, unless it is told another number
+inline std::optional<StudyArguments> parse_study(int argc, char** argv, const char* program,
+                                                 int epochs) {
   StudyArguments a;
+  a.epochs = epochs;
   bool ok = true;
   for (int i = 1; i < argc && ok; ++i) {
     const std::string key = argv[i];

@@ -23,7 +23,7 @@ using namespace examples;
 namespace fs = std::filesystem;
 
 // The best model is trained once more, with this many times the steps of the comparison.
-constexpr int longer_steps = 10;
+constexpr int longer_steps = 50;
 
 namespace {
 
@@ -237,13 +237,15 @@ Spread reference_level(const EvaluationSet& set) {
           }};
 }
 
-/// Reads the three files; the test part and both evaluation sets are never trained on.
+/// Reads the four files; the test part and both evaluation sets are never trained on.
 Question read_question(const StudyArguments& arguments) {
   const fs::path folder = arguments.data;
   ExtxyzOptions reading;
   reading.require = {"energy", "forces", "charges"};
   Question q;
-  q.data.frames = read_extxyz((folder / "silica_vacancy.xyz").string(), reading);
+  for (const char* file : {"silica_vacancy.xyz", "silica_vacancy_more.xyz"})
+    for (Frame& frame : read_extxyz((folder / file).string(), reading))
+      q.data.frames.push_back(std::move(frame));
   q.states = read_states(folder / "silica_vacancy_states.xyz", reading);
   q.larger = read_states(folder / "silica_vacancy_larger.xyz", reading);
   const std::size_t n = q.data.frames.size();
@@ -434,7 +436,7 @@ int run(const StudyArguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = parse_study(argc, argv, "silica_vacancy");
+  const auto arguments = parse_study(argc, argv, "silica_vacancy", 10);
   if (!arguments) return wrong_use;
   stop_on_signals();
   try {
