@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <optional>
@@ -20,6 +21,13 @@ struct ClaimTest {
 
   bool holds(double value) const { return below ? value < limit : value > limit; }
 };
+
+/// Three digits; what is zero but for rounding is zero.
+inline std::string number_text(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", std::abs(x) < 1e-12 ? 0.0 : x);
+  return text;
+}
 
 /// A sentence about models that numbers confirm or refute. It holds for a model when all tests do.
 struct Claim {
@@ -43,7 +51,7 @@ inline std::string judge(const std::vector<Claim>& claims, const std::vector<std
       bool about = claim.models.empty();
       for (const std::string& title : claim.models) about = about || title == titles[m];
       bool known = true, holds = true;
-      std::string numbers;
+      std::string numbers, last;
       for (const ClaimTest& test : claim.tests) {
         const auto v = value(m, test.quantity);
         if (!v) {
@@ -51,9 +59,9 @@ inline std::string judge(const std::vector<Claim>& claims, const std::vector<std
           break;
         }
         holds = holds && test.holds(*v);
-        char number[32];
-        std::snprintf(number, sizeof number, "%.3g", *v);
-        numbers.append(numbers.empty() ? "" : "; ").append(number);
+        if (test.quantity != last)
+          numbers.append(numbers.empty() ? "" : "; ").append(number_text(*v));
+        last = test.quantity;
       }
       std::string name = titles[m];
       if (known) name.append(" (").append(numbers).append(")");

@@ -214,7 +214,7 @@ class Study {
     for (const std::string& name : columns) {
       const auto v = reference_of(name);
       any = any || v;
-      reference.append("<td>").append(v ? number(*v) : "").append("</td>");
+      reference.append("<td>").append(v ? number_text(*v) : "").append("</td>");
     }
     if (any) text.append("<tr><td>reference</td>").append(reference).append("</tr>\n");
     return text + "</table>\n";
@@ -265,16 +265,11 @@ class Study {
     for (const auto& [name, one] : all) out.push_back(name);
     return out;
   }
-  static std::string number(double x) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3g", x);
-    return text;
-  }
   std::string cell(std::size_t model, const std::string& name) const {
     const auto v = value(model, name);
     if (!v) return "–";
-    std::string text = number(v->first);
-    if (models_[model].second.size() > 1) text.append(" ± ").append(number(v->second));
+    std::string text = number_text(v->first);
+    if (models_[model].second.size() > 1) text.append(" ± ").append(number_text(v->second));
     return text;
   }
   std::string table(const std::vector<std::string>& columns, const std::string& begin,
@@ -297,7 +292,7 @@ class Study {
         if (rule) {
           text += cell(m, name);
         } else if (const auto v = value(m, name)) {
-          text += number(v->first);
+          text += number_text(v->first);
         }
       }
       text += end;
@@ -307,7 +302,7 @@ class Study {
     for (const std::string& name : columns) {
       const auto v = reference_of(name);
       any = any || v;
-      reference.append(between).append(v ? number(*v) : "");
+      reference.append(between).append(v ? number_text(*v) : "");
     }
     if (any) text.append(begin).append("reference").append(reference).append(end);
     return text;
