@@ -28,6 +28,7 @@
 #include <cstring>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -167,6 +168,19 @@ void steps(const Data& data, const std::string& name, int channels, int turns, c
   figure(of + "step over evaluation", step / evaluation, "", target);
 }
 
+/// The shortest epochs of two trainings that take turns, after one of each that does not count.
+template <class T>
+std::pair<double, double> by_turns(T& first, T& second, double (*seconds)(), int turns) {
+  first.epoch(seconds);
+  second.epoch(seconds);
+  double a = 1e9, b = 1e9;
+  for (int i = 0; i < turns; ++i) {
+    a = std::min(a, first.epoch(seconds));
+    b = std::min(b, second.epoch(seconds));
+  }
+  return {a, b};
+}
+
 /// Steps with radial functions on knots, and through the radial networks for each pair of atoms.
 template <class P>
 void radial_networks(const Data& data, const std::string& name, int channels, int turns) {
@@ -174,13 +188,7 @@ void radial_networks(const Data& data, const std::string& name, int channels, in
   P networks = make_potential<P>(data, channels, 0);
   networks.set_parameters(potential.parameters());
   Training<P> with_knots(data, potential, holding, 2), with_networks(data, networks, holding, 2);
-  with_knots.epoch(cpu_seconds);
-  with_networks.epoch(cpu_seconds);
-  double a = 1e9, b = 1e9;
-  for (int i = 0; i < turns; ++i) {
-    a = std::min(a, with_knots.epoch(cpu_seconds));
-    b = std::min(b, with_networks.epoch(cpu_seconds));
-  }
+  const auto [a, b] = by_turns(with_knots, with_networks, cpu_seconds, turns);
   figure("training/" + name + "/" + std::to_string(channels) +
              " channels/step without knots over step",
          b / a, "");
@@ -197,13 +205,7 @@ void two_threads(const Data& data, const std::string& name, int channels, int ba
   using T = Training<P, OpenMPExecutor>;
   T one(data, potential, holding, batch, OpenMPExecutor(1));
   T two(data, potential, holding, batch, OpenMPExecutor(2));
-  one.epoch(wall_seconds);
-  two.epoch(wall_seconds);
-  double a = 1e9, b = 1e9;
-  for (int i = 0; i < turns; ++i) {
-    a = std::min(a, one.epoch(wall_seconds));
-    b = std::min(b, two.epoch(wall_seconds));
-  }
+  const auto [a, b] = by_turns(one, two, wall_seconds, turns);
   const std::string of = "training/" + name + "/" + std::to_string(channels) +
                          " channels/batches of " + std::to_string(batch) + "/";
   figure(of + "steps, two threads", 1.0 / b, "structures/s");
