@@ -376,7 +376,7 @@ int run(const StudyArguments& arguments) {
   reading.require = {"energy", "forces", "charges", "dipole"};
   reading.field_jump_at = 0.0;
   Data data;
-  data.frames = read_extxyz((fs::path(arguments.data) / "metal_water.xyz").string(), reading);
+  data.frames = read_frames(arguments.data, {"metal_water.xyz", "metal_water_more.xyz"}, reading);
   for (Frame& f : data.frames) put_field_jump(f.structure);
   const std::size_t n = data.frames.size();
   data.split = split_dataset(n, {.train = n - 65, .validation = 20, .test = 45}, 1);
@@ -400,12 +400,8 @@ int run(const StudyArguments& arguments) {
   q.species = data_statistics(data.frames, data.split.train, 4.5).species;
   gather_ions(data.frames, q);
 
-  TrainerOptions options;
-  options.epochs = arguments.epochs;
-  options.batch_size = 2;
-  options.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0, .dipole = 100.0};
-  options.optimizer = {.learning_rate = 0.01, .weight_decay = 1e-4, .amsgrad = true};
-  options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
+  const TrainerOptions options = training_options(
+      arguments, {.energy = 40.0, .forces = 1.0, .charges = 40.0, .dipole = 100.0});
 
   Study study;
   Curves curves;
@@ -470,7 +466,7 @@ int run(const StudyArguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = parse_study(argc, argv, "metal_water", 80);
+  const auto arguments = parse_study(argc, argv, "metal_water", 20);
   if (!arguments) return wrong_use;
   stop_on_signals();
   try {

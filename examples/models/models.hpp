@@ -11,7 +11,7 @@
 #include <leyden/charge/polar_recursion.hpp>
 #include <leyden/charge/response.hpp>
 #include <leyden/charge/split.hpp>
-#include <leyden/descriptor/mace.hpp>
+#include <leyden/descriptor/mace_bodies.hpp>
 #include <leyden/electrostatics/reciprocal.hpp>
 
 #include "../own_charge_model.hpp"
@@ -40,10 +40,14 @@ namespace examples {
 using namespace leyden;
 
 /// All of them read the surroundings with the same kind of MACE.
-using Descriptor = Mace<MaceShape{.l_max = 2, .correlation = 3, .hidden_l = 1}>;
+#define LEYDEN_EXAMPLE_DESCRIPTOR Mace<MaceShape{.l_max = 2, .correlation = 3, .hidden_l = 1}>
+using Descriptor = LEYDEN_EXAMPLE_DESCRIPTOR;
 
 using LocalChargesAndDipoles = LocalMultipoles<1, ChargeConstraint::fukui>;
 using SplitChargesAndDipoles = SplitCharges<1>;
 using PolarRecursionBetweenPlanes = PolarRecursion<1, FieldImages::between_planes>;
 
 }  // namespace examples
+
+// Compiled in models/descriptor.cpp.
+LEYDEN_MACE_BODIES(extern template, double, LEYDEN_EXAMPLE_DESCRIPTOR)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/io/extxyz.hpp>
 #include <leyden/train/trainer.hpp>
 
 #include <chrono>
@@ -95,6 +96,29 @@ struct Data {
   DataSplit split;
 };
 
+/// The frames of some files of a folder, in their order.
+inline std::vector<Frame> read_frames(const std::filesystem::path& folder,
+                                      const std::vector<const char*>& files,
+                                      const ExtxyzOptions& reading) {
+  std::vector<Frame> out;
+  for (const char* file : files)
+    for (Frame& frame : read_extxyz((folder / file).string(), reading))
+      out.push_back(std::move(frame));
+  return out;
+}
+
+/// How all models of all studies are trained.
+inline TrainerOptions training_options(const StudyArguments& arguments,
+                                       const LossWeights& weights) {
+  TrainerOptions o;
+  o.epochs = arguments.epochs;
+  o.batch_size = 4;
+  o.weights = weights;
+  o.optimizer = {.kind = OptimizerOptions::Kind::soap, .learning_rate = 0.03, .weight_decay = 1e-4};
+  o.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
+  return o;
+}
+
 struct TrainedModel {
   std::unique_ptr<Trainable> model;  ///< null when interrupted
   double seconds = 0.0;              ///< that its training took
@@ -125,7 +149,7 @@ inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, Tra
   ModelSetup setup = common;
   setup.seed = seed;
   setup.threads = threads;
-  setup.statistics = data_statistics(data.frames, data.split.train, 4.5);
+  setup.statistics = data_statistics(data.frames, data.split.train, cutoff_of(setup.descriptor));
   auto model = entry.make(setup);
   options.seed = seed;
   model->start(data.frames, data.split.train, data.split.validation, options);

@@ -27,6 +27,13 @@ struct ModelSetup {
   int threads = 1;
 };
 
+/// Å: that of the options of a descriptor, or the usual one.
+inline double cutoff_of(const Json& descriptor) {
+  MaceOptions options{.cutoff = 4.5};
+  read_options(descriptor, options, "descriptor");
+  return options.cutoff;
+}
+
 /// A potential of LEYDEN_EXAMPLE_MODELS behind an interface that is no template.
 class Trainable {
  public:

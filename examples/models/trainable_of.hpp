@@ -75,7 +75,7 @@ class TrainableOf final : public Trainable {
 inline MaceOptions descriptor_options(const ModelSetup& setup) {
   const DataStatistics& data = setup.statistics;
   MaceOptions o{.species = data.species,
-                .cutoff = 4.5,
+                .cutoff = cutoff_of(setup.descriptor),
                 .channels = 16,
                 .layers = 2,
                 .radial_hidden = {32, 32},

@@ -116,9 +116,7 @@ int run(const Arguments& arguments) {
   setup.solver = config.solver;
   setup.scf = config.scf;
   setup.threads = config.threads;
-  MaceOptions descriptor{.cutoff = 4.5};
-  read_options(config.descriptor, descriptor, "descriptor");
-  const DataReport report = check_data(data.frames, data.split.train, descriptor.cutoff);
+  const DataReport report = check_data(data.frames, data.split.train, cutoff_of(config.descriptor));
   setup.statistics = report.statistics;
   std::printf("%s\n%s\n%zu structures train, %zu validate, %zu test\n", data.report.c_str(),
               report.text().c_str(), data.split.train.size(), data.split.validation.size(),

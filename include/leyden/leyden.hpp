@@ -57,6 +57,7 @@
 #include <leyden/descriptor/concepts.hpp>
 #include <leyden/descriptor/element.hpp>
 #include <leyden/descriptor/mace.hpp>
+#include <leyden/descriptor/mace_bodies.hpp>
 #include <leyden/descriptor/mace_density.hpp>
 #include <leyden/descriptor/mace_nonlinear.hpp>
 #include <leyden/descriptor/mace_options.hpp>
@@ -174,6 +175,7 @@
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
 #include <leyden/train/field_response.hpp>
+#include <leyden/train/kronecker_basis.hpp>
 #include <leyden/train/linear_fit.hpp>
 #include <leyden/train/loss.hpp>
 #include <leyden/train/mode.hpp>

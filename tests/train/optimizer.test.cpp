@@ -112,6 +112,79 @@ TEST_CASE("L-BFGS takes Newton's step in a quadratic once it has seen it") {
   CHECK(o.direction(std::vector<double>{8.0, -3.0}) == std::vector<double>{-8.0, 3.0});
 }
 
+TEST_CASE("in the basis of its moments a gradient of two directions has two components") {
+  // G = 5 a cᵀ + 2 b dᵀ with orthonormal a, b and c, d, behind an axis of one entry.
+  const double a[] = {0.6, 0.8}, b[] = {-0.8, 0.6};
+  const double c[] = {2.0 / 3, 2.0 / 3, 1.0 / 3}, d[] = {2.0 / 3, -1.0 / 3, -2.0 / 3};
+  std::vector<double> g(6);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t k = 0; k < 3; ++k) g[3 * i + k] = 5.0 * a[i] * c[k] + 2.0 * b[i] * d[k];
+  const KroneckerBasis basis(std::vector<int>{1, 2, 3}, 3);
+  std::vector<double> state(basis.state_size()), turned = g;
+  CHECK(state.size() == 2 * (4 + 9));
+  basis.observe(g, 0.0, state);
+  basis.start(state);
+  basis.turn(state, turned);
+  CHECK_THAT(std::abs(turned[0]), WithinRel(5.0, 1e-13));
+  CHECK_THAT(std::abs(turned[4]), WithinRel(2.0, 1e-13));
+  for (std::size_t k : {1, 2, 3, 5}) CHECK_THAT(turned[k], WithinAbs(0.0, 1e-13));
+  basis.turn_back(state, turned);
+  for (std::size_t k = 0; k < 6; ++k) CHECK_THAT(turned[k], WithinAbs(g[k], 1e-13));
+
+  const std::vector<double> before = state;
+  basis.renew(state);  // eigenvectors stay what they are
+  for (std::size_t k = 0; k < state.size(); ++k) CHECK_THAT(state[k], WithinAbs(before[k], 1e-12));
+  CHECK(KroneckerBasis(std::vector<int>{2, 3}, 2).state_size() == 8);  // 3 is too long
+  CHECK(KroneckerBasis(std::vector<int>{2, 0}, 2).state_size() == 0);
+  CHECK(KroneckerBasis(std::vector<int>{}, 2).state_size() == 0);
+}
+
+TEST_CASE("a step of SOAP by hand: Adam for single numbers, after the first gradient") {
+  ParameterLayout layout;
+  layout.add("x", {1}, Initializer::constant(0.0), true);
+  std::vector<double> x{2.0};
+  Optimizer o(layout,
+              {.kind = OptimizerOptions::Kind::soap,
+               .learning_rate = 0.1,
+               .epsilon = 0.0,
+               .weight_decay = 0.5},
+              x);
+  o.step(x, std::vector<double>{7.0});
+  CHECK(x[0] == 2.0);
+  o.step(x, std::vector<double>{-3.0}, 0.5);
+  CHECK_THAT(x[0], WithinRel(2.0 * 0.975 + 0.05, 1e-14));
+}
+
+TEST_CASE("SOAP makes the same steps in any orthonormal basis of a matrix, and Adam does not") {
+  ParameterLayout layout;
+  layout.add("x", {2, 2}, Initializer::constant(0.0));
+  const double c = 0.6, s = 0.8;
+  const auto turned = [&](const std::vector<double>& m) {  // rows, by an angle
+    return std::vector<double>{c * m[0] - s * m[2], c * m[1] - s * m[3], s * m[0] + c * m[2],
+                               s * m[1] + c * m[3]};
+  };
+  using Kind = OptimizerOptions::Kind;
+  for (const Kind kind : {Kind::soap, Kind::adam}) {
+    std::vector<double> x{1.0, -2.0, 0.5, 3.0}, y = turned(x);
+    const OptimizerOptions options{.kind = kind,
+                                   .learning_rate = 0.1,
+                                   .epsilon = 0.0,
+                                   .weight_decay = 0.1,
+                                   .basis_interval = 3};
+    Optimizer a(layout, options, x), b(layout, options, y);
+    RandomStream random(7);
+    for (int step = 0; step < 10; ++step) {
+      std::vector<double> g(4);
+      for (double& v : g) v = random.normal();
+      a.step(x, g);
+      b.step(y, turned(g));
+    }
+    double largest = 0.0;
+    for (std::size_t k = 0; k < 4; ++k) largest = std::max(largest, std::abs(turned(x)[k] - y[k]));
+    CHECK((largest < 1e-12) == (kind == Kind::soap));
+  }
+}
+
 TEST_CASE("groups of parameters have rates and decays of their own") {
   ParameterLayout layout;
   layout.add("mace/radial0", {1}, Initializer::constant(1.0), true);

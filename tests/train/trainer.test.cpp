@@ -80,6 +80,7 @@ void check_same(const TrainingState& a, const TrainingState& b) {
   CHECK(a.optimizer.largest == b.optimizer.largest);
   CHECK(a.optimizer.weight_sum == b.optimizer.weight_sum);
   CHECK(a.optimizer.history == b.optimizer.history);
+  CHECK(a.optimizer.bases == b.optimizer.bases);
   CHECK(a.since_best == b.since_best);
   CHECK(a.average == b.average);
   CHECK(a.best_loss == b.best_loss);
@@ -179,7 +180,7 @@ TEST_CASE("one thread and two give the same bits") {
 TEST_CASE("interrupted by a file, training goes on bit by bit") {
   const Data data;
   using Kind = OptimizerOptions::Kind;
-  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::lbfgs);
+  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::soap, Kind::lbfgs);
   CAPTURE(static_cast<int>(kind));
   const auto make_options = [&] {
     TrainerOptions o = ::make_options();
@@ -227,7 +228,7 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
 TEST_CASE("every optimiser lowers the loss, and L-BFGS at every step") {
   const Data data;
   using Kind = OptimizerOptions::Kind;
-  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::lbfgs);
+  const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::soap, Kind::lbfgs);
   CAPTURE(static_cast<int>(kind));
   Model model = make_model(1);
   TrainerOptions options = make_options();

@@ -69,7 +69,8 @@ inline nlohmann::json to_json(const TrainingState& s) {
             {"second", s.optimizer.second},
             {"largest", s.optimizer.largest},
             {"weight_sum", s.optimizer.weight_sum},
-            {"history", s.optimizer.history}}},
+            {"history", s.optimizer.history},
+            {"bases", s.optimizer.bases}}},
           {"average", s.average},
           {"average_steps", s.average_steps},
           {"schedule",
@@ -96,6 +97,8 @@ inline TrainingState training_state(const nlohmann::json& j) {
   optimizer.at("largest").get_to(s.optimizer.largest);
   optimizer.at("weight_sum").get_to(s.optimizer.weight_sum);
   optimizer.at("history").get_to(s.optimizer.history);
+  // Files of before there were bases have none.
+  if (optimizer.contains("bases")) optimizer["bases"].get_to(s.optimizer.bases);
   j.at("average").get_to(s.average);
   j.at("average_steps").get_to(s.average_steps);
   const auto& schedule = j.at("schedule");

@@ -11,10 +11,11 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
-constexpr EnumNames<OptimizerOptions::Kind, 3> names(OptimizerOptions::Kind) {
+constexpr EnumNames<OptimizerOptions::Kind, 4> names(OptimizerOptions::Kind) {
   using Kind = OptimizerOptions::Kind;
   return {{{Kind::adam, "adam"},
            {Kind::schedule_free_adam, "schedule_free_adam"},
+           {Kind::soap, "soap"},
            {Kind::lbfgs, "lbfgs"}}};
 }
 constexpr EnumNames<ScheduleOptions::Kind, 3> names(ScheduleOptions::Kind) {
@@ -50,6 +51,9 @@ void fields(V& v, OptimizerOptions& o) {
   v("epsilon", o.epsilon);
   v("weight_decay", o.weight_decay);
   v("amsgrad", o.amsgrad);
+  v("basis_decay", o.basis_decay);
+  v("basis_interval", o.basis_interval);
+  v("longest_axis", o.longest_axis);
   v("history", o.history);
   v("groups", o.groups);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/parameters.hpp>
+#include <leyden/train/kronecker_basis.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +34,8 @@ struct OptimizerOptions {
   enum class Kind {
     adam,                ///< AdamW, or AMSGrad with `amsgrad`
     schedule_free_adam,  ///< needs no schedule but warm-up; its average is what is validated
-    lbfgs,               ///< all structures at once, with a line search: for small problems
+    soap,   ///< Adam along the eigenvectors of the gradients' moments: fewer steps, each dearer
+    lbfgs,  ///< all structures at once, with a line search: for small problems
   };
   Kind kind = Kind::adam;
   double learning_rate = 0.01;  ///< lbfgs: the largest step along a direction is 1, whatever this
@@ -42,6 +44,9 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.0;  ///< decoupled, on slices whose `decays` is set; not for lbfgs
   bool amsgrad = false;       ///< adam: the second moment never falls
+  double basis_decay = 0.95;  ///< soap: of the moments whose eigenvectors are the basis
+  int basis_interval = 10;    ///< soap: steps between two bases
+  int longest_axis = 256;     ///< soap: longer axes of parameters have no basis
   int history = 20;           ///< lbfgs: pairs of steps that are remembered
   std::vector<ParameterGroup> groups{};
 };
@@ -54,6 +59,8 @@ struct OptimizerState {
   double weight_sum = 0.0;            // schedule-free: Σ rate²
   /// lbfgs: Δparameters and Δgradient of past steps in turn, oldest first.
   std::vector<std::vector<double>> history;
+  /// soap: per slice what its KroneckerBasis needs. `second` is along the basis.
+  std::vector<std::vector<double>> bases;
 };
 
 namespace detail {
@@ -96,6 +103,8 @@ struct SliceRates {
 /// - Schedule-free AdamW (Defazio et al., NeurIPS 2024, algorithm 1): gradients are taken at
 ///   y = (1 − β1) z + β1 x, z makes the steps, and x, their average with weights rate², is the
 ///   result.
+/// - SOAP (Vyas et al., ICLR 2025, algorithm 3): AdamW of the components of gradients along the
+///   bases of their slices (KroneckerBasis). The first gradient makes the first bases and no step.
 /// - L-BFGS (Nocedal, Wright, Numerical Optimization, 2nd ed., algorithm 7.4): direction() and
 ///   remember(), between which the trainer searches along the line.
 ///
@@ -116,7 +125,14 @@ class Optimizer {
       state_.largest = state_.first;
     } else {
       state_.first.assign(n, 0.0);
-      if (options_.amsgrad) state_.largest.assign(n, 0.0);
+      if (options_.kind == Kind::soap) {
+        for (const auto& p : layout.entries()) {
+          bases_.emplace_back(p.shape, options_.longest_axis);
+          state_.bases.emplace_back(bases_.back().state_size());
+        }
+      } else if (options_.amsgrad) {
+        state_.largest.assign(n, 0.0);
+      }
     }
   }
 
@@ -124,9 +140,11 @@ class Optimizer {
   const OptimizerState& state() const { return state_; }
   /// @throws ModelError when the state has another size.
   void set_state(OptimizerState state) {
-    bool same = state.first.size() == state_.first.size() &&
-                state.second.size() == state_.second.size() &&
-                state.largest.size() == state_.largest.size();
+    bool same =
+        state.first.size() == state_.first.size() && state.second.size() == state_.second.size() &&
+        state.largest.size() == state_.largest.size() && state.bases.size() == state_.bases.size();
+    for (std::size_t k = 0; same && k < state.bases.size(); ++k)
+      same = state.bases[k].size() == state_.bases[k].size();
     for (const auto& h : state.history) same = same && h.size() == layout_.size();
     if (!same)
       throw ModelError("Optimizer::set_state: the state is of " +
@@ -159,6 +177,7 @@ class Optimizer {
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0) {
     ++state_.steps;
+    if (options_.kind == Kind::soap) return step_along_bases(parameters, gradient, rate_factor);
     const double t = static_cast<double>(state_.steps);
     const double correction1 = 1.0 - std::pow(options_.beta1, t);
     const double correction2 = 1.0 - std::pow(options_.beta2, t);
@@ -244,10 +263,52 @@ class Optimizer {
   void forget() { state_.history.clear(); }
 
  private:
+  void step_along_bases(std::span<double> parameters, std::span<const double> gradient,
+                        double rate_factor) {
+    const bool begins = state_.steps == 1;
+    const double t = static_cast<double>(state_.steps - 1);
+    const double correction1 = 1.0 - std::pow(options_.beta1, t);
+    const double correction2 = 1.0 - std::pow(options_.beta2, t);
+    for (std::size_t s = 0; s < bases_.size(); ++s) {
+      const ParameterInfo& p = layout_.entries()[s];
+      const double rate = options_.learning_rate * rate_factor * rates_.factor[s];
+      if (!(rate > 0.0)) continue;
+      const KroneckerBasis& basis = bases_[s];
+      const std::span<double> bases = state_.bases[s];
+      const std::span<const double> g = p.slice.of(gradient);
+      if (begins) {
+        basis.observe(g, 0.0, bases);
+        basis.start(bases);
+        continue;
+      }
+      const std::span<double> x = p.slice.of(parameters);
+      const std::span<double> first = p.slice.of(std::span(state_.first));
+      const std::span<double> second = p.slice.of(std::span(state_.second));
+      for (std::size_t k = 0; k < g.size(); ++k)
+        first[k] = options_.beta1 * first[k] + (1.0 - options_.beta1) * g[k];
+      turned_.assign(g.begin(), g.end());
+      step_.assign(first.begin(), first.end());
+      basis.turn(bases, turned_);
+      basis.turn(bases, step_);
+      for (std::size_t k = 0; k < g.size(); ++k) {
+        second[k] = options_.beta2 * second[k] + (1.0 - options_.beta2) * turned_[k] * turned_[k];
+        step_[k] =
+            (step_[k] / correction1) / (std::sqrt(second[k] / correction2) + options_.epsilon);
+      }
+      basis.turn_back(bases, step_);
+      for (std::size_t k = 0; k < g.size(); ++k)
+        x[k] = (1.0 - rate * rates_.decay[s]) * x[k] - rate * step_[k];
+      basis.observe(g, options_.basis_decay, bases);
+      if (state_.steps % options_.basis_interval == 0) basis.renew(bases);
+    }
+  }
+
   ParameterLayout layout_;
   OptimizerOptions options_;
   detail::SliceRates rates_;
   OptimizerState state_;
+  std::vector<KroneckerBasis> bases_;  // soap: per slice
+  std::vector<double> turned_, step_;  // soap: scratch
 };
 
 /// An exponential moving average of the parameters: mean ← d·mean + (1 − d)·parameters, where d

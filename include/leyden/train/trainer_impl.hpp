@@ -336,6 +336,11 @@ std::string Trainer<Model, E>::describe_options() const {
   add("decay", o.optimizer.weight_decay);
   add("amsgrad", o.optimizer.amsgrad);
   add("history", o.optimizer.history);
+  if (o.optimizer.kind == OptimizerOptions::Kind::soap) {
+    add("basis_decay", o.optimizer.basis_decay);
+    add("basis_interval", o.optimizer.basis_interval);
+    add("longest_axis", o.optimizer.longest_axis);
+  }
   for (const ParameterGroup& g : o.optimizer.groups) {
     add(g.prefix.c_str(), g.rate_factor);
     add("group_decay", g.weight_decay.value_or(-1.0));
