@@ -5,8 +5,10 @@
 #   need_package PACKAGE …         notes those that are not installed (where dpkg can tell)
 #   get_packages NAME yes|no       installs what is missing, as root or with sudo; with `no`, or where
 #                                  it cannot, says what is missing and ends. NAME speaks.
-#   build_example NAME BUILD TIME  gets what an example needs ($install: yes|no) and compiles it for
-#                                  this machine in the folder BUILD of $root; TIME is told.
+#   build_example NAME BUILD TIME [FLAGS]
+#                                  gets what an example needs ($install: yes|no) and compiles it for
+#                                  this machine in the folder BUILD; TIME is told; FLAGS in place of
+#                                  those of a release.
 missing=""
 need_command() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need_compiler() {
@@ -56,6 +58,6 @@ build_example() {
   mkdir -p "$root/build"
   cmake -S "$root" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEYDEN_NATIVE=ON \
         -DLEYDEN_BUILD_TESTS=OFF -DLEYDEN_BUILD_BENCH=OFF -DLEYDEN_BUILD_EXAMPLES=ON \
-        -DLEYDEN_INSTALL=OFF >"$2.log" 2>&1 || { cat "$2.log" >&2; exit 1; }
+        ${4:+"-DCMAKE_CXX_FLAGS_RELEASE=$4"} -DLEYDEN_INSTALL=OFF >"$2.log" 2>&1 || { cat "$2.log" >&2; exit 1; }
   cmake --build "$2" -j "${LEYDEN_JOBS:-2}" --target "leyden.examples.$1"
 }

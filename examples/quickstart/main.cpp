@@ -25,7 +25,7 @@ constexpr double cutoff = 4.5;  // Å
 
 struct Arguments {
   std::string data, out = "report", resume_command;
-  int epochs = 80;
+  int epochs = 40;
   int threads = 2;
   std::uint64_t seed = 1;
   bool resume = false;
@@ -138,10 +138,11 @@ int run(const Arguments& arguments) {
   // [options]
   TrainerOptions options;
   options.epochs = arguments.epochs;
-  options.batch_size = 2;
+  options.batch_size = 4;
   options.seed = arguments.seed;
   options.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
-  options.optimizer = {.learning_rate = 0.02, .weight_decay = 1e-4, .amsgrad = true};
+  options.optimizer = {
+      .kind = OptimizerOptions::Kind::soap, .learning_rate = 0.03, .weight_decay = 1e-4};
   options.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
   // [options]
 
