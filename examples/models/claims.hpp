@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -26,6 +27,20 @@ struct ClaimTest {
 inline std::string number_text(double x) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g", std::abs(x) < 1e-12 ? 0.0 : x);
+  return text;
+}
+
+/// A mean and its spread, to one digit of the spread (two where that is 1) or three of the mean,
+/// whichever are fewer.
+inline std::string number_text(double mean, double spread) {
+  const auto exponent = [](double x) { return static_cast<int>(std::floor(std::log10(x))); };
+  if (!(spread > 1e-12)) return number_text(mean) + " ± 0";
+  const int of_spread = exponent(spread);
+  int decimals = (spread < 2.0 * std::pow(10.0, of_spread) ? 1 : 0) - of_spread;
+  if (std::abs(mean) > 1e-12) decimals = std::min(decimals, 2 - exponent(std::abs(mean)));
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f ± %.*f", std::max(decimals, 0), mean,
+                std::max(decimals, 0), spread);
   return text;
 }
 

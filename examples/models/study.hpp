@@ -230,7 +230,9 @@ class Study {
     for (std::size_t m = 0; m < models_.size(); ++m) {
       text.append("<tr><td>").append(escape_xml(models_[m].first)).append("</td>");
       for (const std::string& name : columns)
-        text.append("<td>").append(cell(m, name)).append("</td>");
+        text.append(best_of(name) == m ? "<td class=\"best\">" : "<td>")
+            .append(cell(m, name))
+            .append("</td>");
       text += "</tr>\n";
     }
     std::string reference;
@@ -264,15 +266,17 @@ class Study {
         escape_xml(title) +
         "</title>\n<style>\nbody{font:16px/1.55 Helvetica,Arial,sans-serif;color:#222;"
         "max-width:1100px;margin:2.5rem auto;padding:0 1.2rem}\n"
-        "table{border-collapse:collapse;font-size:.85rem}\n"
+        "table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}\n"
         "th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid #e4e4e4}\n"
+        "td{white-space:nowrap}\n.best{font-weight:bold}\nli{max-width:50rem;margin:.3rem 0}\n"
         "th:first-child,td:first-child{text-align:left}\np{max-width:50rem}\n"
         "figure{margin:1rem 0;display:inline-block}\n</style>\n</head>\n<body>\n<h1>" +
         escape_xml(title) + "</h1>\n<p>" + escape_xml(about) +
         " Numbers are root mean square errors against the reference: the mean over seeds, ± half "
         "their range." +
-        escape_xml(references_.empty() ? "" : note_on_values()) + "</p>\n" + verdicts + "<p>" +
-        escape_xml(sentences(figures)) + "</p>\n" + html_table(figures);
+        escape_xml(note_on_values(figures)) + "</p>\n<h2>What was expected</h2>\n" + verdicts +
+        "<h2>Models and their errors</h2>\n<p>The best of each column is bold.</p>\n" +
+        html_table(figures) + "<h2>Which models fail</h2>\n" + sentences(figures);
     for (const std::string& name : figures) page += "<figure>\n" + bars(name) + "</figure>\n";
     page += more;
     page += "<h2>All quantities</h2>\n" + html_table(names()) + "</body>\n</html>\n";
@@ -292,9 +296,8 @@ class Study {
   std::string cell(std::size_t model, const std::string& name) const {
     const auto v = value(model, name);
     if (!v) return "–";
-    std::string text = number_text(v->first);
-    if (models_[model].second.size() > 1) text.append(" ± ").append(number_text(v->second));
-    return text;
+    return models_[model].second.size() > 1 ? number_text(v->first, v->second)
+                                            : number_text(v->first);
   }
   std::string table(const std::vector<std::string>& columns, const std::string& begin,
                     const std::string& between, const std::string& end, bool rule) const {
@@ -368,11 +371,12 @@ class Study {
     const auto found = references_.find(name);
     return found == references_.end() ? std::nullopt : found->second;
   }
-  std::string note_on_values() const {
+  /// Those of these quantities that are no errors.
+  std::string note_on_values(const std::vector<std::string>& figures) const {
     std::string names;
-    for (const auto& [name, reference] : references_)
-      names.append(names.empty() ? "" : ", ").append(name);
-    return " These are values, not errors: " + names + ".";
+    for (const std::string& name : figures)
+      if (references_.contains(name)) names.append(names.empty() ? "" : ", ").append(name);
+    return names.empty() ? "" : " These are values, not errors: " + names + ".";
   }
   /// What is to be small: an error, or the distance of a value from the reference.
   std::optional<std::pair<double, double>> missed(std::size_t model,
@@ -384,16 +388,22 @@ class Study {
     v->first = std::abs(v->first - *reference);
     return v;
   }
+  /// The model that misses by least; none where nobody has an error.
+  std::optional<std::size_t> best_of(const std::string& name) const {
+    std::optional<std::size_t> best;
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      const auto v = missed(m, name);
+      if (v && (!best || v->first < missed(*best, name)->first)) best = m;
+    }
+    return best;
+  }
   /// What the numbers say, quantity by quantity: who is best, who is worse than twice that.
   std::string sentences(const std::vector<std::string>& figures) const {
-    std::string text;
+    std::string list = "<ul>\n";
     for (const std::string& name : figures) {
-      std::size_t best = models_.size();
-      for (std::size_t m = 0; m < models_.size(); ++m) {
-        const auto v = missed(m, name);
-        if (v && (best == models_.size() || v->first < missed(best, name)->first)) best = m;
-      }
-      if (best == models_.size()) continue;
+      const auto found = best_of(name);
+      if (!found) continue;
+      const std::size_t best = *found;
       const auto top = *missed(best, name);
       std::string ties, fail;
       for (std::size_t m = 0; m < models_.size(); ++m) {
@@ -405,15 +415,16 @@ class Study {
           fail.append(fail.empty() ? "" : ", ").append(models_[m].first);
       }
       const bool is_value = references_.contains(name);
-      text.append(name).append(is_value ? ": nearest to the reference with " : ": least for ");
+      std::string text = is_value ? "nearest to the reference with " : "least for ";
       text.append(models_[best].first).append(" (").append(cell(best, name)).append(")");
       if (!ties.empty()) text.append("; within the seeds of it: ").append(ties);
       if (!fail.empty())
         text.append(is_value ? "; more than twice as far: " : "; more than twice as much: ")
             .append(fail);
-      text += ". ";
+      list.append("<li><b>").append(escape_xml(name)).append("</b>: ");
+      list.append(escape_xml(text)).append(".</li>\n");
     }
-    return text;
+    return list + "</ul>\n";
   }
 
   std::vector<std::pair<std::string, std::vector<Row>>> models_;
