@@ -155,6 +155,22 @@ TEST_CASE("a step of SOAP by hand: Adam for single numbers, after the first grad
   CHECK_THAT(x[0], WithinRel(2.0 * 0.975 + 0.05, 1e-14));
 }
 
+TEST_CASE("SOAP begins with any rate, and refuses to renew its bases never") {
+  ParameterLayout layout;
+  layout.add("x", {2}, Initializer::constant(0.0));
+  std::vector<double> x{0.0, 0.0};
+  OptimizerOptions options{
+      .kind = OptimizerOptions::Kind::soap, .learning_rate = 0.1, .epsilon = 0.0};
+  Optimizer o(layout, options, x);
+  const std::vector<double> g{3.0, 4.0};
+  o.step(x, g, 0.0);
+  o.step(x, g);  // along the gradient, whose length does not count
+  CHECK_THAT(x[0], WithinRel(-0.06, 1e-13));
+  CHECK_THAT(x[1], WithinRel(-0.08, 1e-13));
+  options.basis_interval = 0;
+  CHECK_THROWS_AS(Optimizer(layout, options, x), InputError);
+}
+
 TEST_CASE("SOAP makes the same steps in any orthonormal basis of a matrix, and Adam does not") {
   ParameterLayout layout;
   layout.add("x", {2, 2}, Initializer::constant(0.0));

@@ -113,7 +113,7 @@ class Optimizer {
  public:
   using Kind = OptimizerOptions::Kind;
 
-  /// @throws InputError for a group that no parameter belongs to.
+  /// @throws InputError for a group that no parameter belongs to, or options that make no sense.
   Optimizer(const ParameterLayout& layout, OptimizerOptions options,
             std::span<const double> parameters)
       : layout_(layout), options_(std::move(options)), rates_(layout, options_) {
@@ -126,6 +126,9 @@ class Optimizer {
     } else {
       state_.first.assign(n, 0.0);
       if (options_.kind == Kind::soap) {
+        if (options_.basis_interval < 1)
+          throw InputError("optimizer: basis_interval is " +
+                           std::to_string(options_.basis_interval) + "; it must be at least 1");
         for (const auto& p : layout.entries()) {
           bases_.emplace_back(p.shape, options_.longest_axis);
           state_.bases.emplace_back(bases_.back().state_size());
@@ -272,15 +275,14 @@ class Optimizer {
     for (std::size_t s = 0; s < bases_.size(); ++s) {
       const ParameterInfo& p = layout_.entries()[s];
       const double rate = options_.learning_rate * rate_factor * rates_.factor[s];
-      if (!(rate > 0.0)) continue;
       const KroneckerBasis& basis = bases_[s];
       const std::span<double> bases = state_.bases[s];
       const std::span<const double> g = p.slice.of(gradient);
       if (begins) {
         basis.observe(g, 0.0, bases);
         basis.start(bases);
-        continue;
       }
+      if (begins || !(rate > 0.0)) continue;
       const std::span<double> x = p.slice.of(parameters);
       const std::span<double> first = p.slice.of(std::span(state_.first));
       const std::span<double> second = p.slice.of(std::span(state_.second));
