@@ -159,14 +159,13 @@ TEST_CASE("SOAP begins with any rate, and refuses to renew its bases never") {
   ParameterLayout layout;
   layout.add("x", {2}, Initializer::constant(0.0));
   std::vector<double> x{0.0, 0.0};
-  OptimizerOptions options{
-      .kind = OptimizerOptions::Kind::soap, .learning_rate = 0.1, .epsilon = 0.0};
+  OptimizerOptions options{.kind = OptimizerOptions::Kind::soap, .learning_rate = 0.1};
   Optimizer o(layout, options, x);
   const std::vector<double> g{3.0, 4.0};
   o.step(x, g, 0.0);
-  o.step(x, g);  // along the gradient, whose length does not count
-  CHECK_THAT(x[0], WithinRel(-0.06, 1e-13));
-  CHECK_THAT(x[1], WithinRel(-0.08, 1e-13));
+  o.step(x, g);  // along the gradient, whose length does not count but for epsilon/5
+  CHECK_THAT(x[0], WithinRel(-0.06, 1e-8));
+  CHECK_THAT(x[1], WithinRel(-0.08, 1e-8));
   options.basis_interval = 0;
   CHECK_THROWS_AS(Optimizer(layout, options, x), InputError);
 }
