@@ -163,9 +163,10 @@ TEST_CASE("SOAP begins with any rate, and refuses to renew its bases never") {
   Optimizer o(layout, options, x);
   const std::vector<double> g{3.0, 4.0};
   o.step(x, g, 0.0);
-  o.step(x, g);  // along the gradient, whose length does not count but for epsilon/5
-  CHECK_THAT(x[0], WithinRel(-0.06, 1e-8));
-  CHECK_THAT(x[1], WithinRel(-0.08, 1e-8));
+  // Along the gradient, whose length does not count; across it is rounding over epsilon.
+  o.step(x, g);
+  CHECK_THAT(x[0], WithinRel(-0.06, 1e-6));
+  CHECK_THAT(x[1], WithinRel(-0.08, 1e-6));
   options.basis_interval = 0;
   CHECK_THROWS_AS(Optimizer(layout, options, x), InputError);
 }
