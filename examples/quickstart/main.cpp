@@ -25,7 +25,7 @@ constexpr double cutoff = 4.5;  // Å
 
 struct Arguments {
   std::string data, out = "report", resume_command;
-  int epochs = 40;
+  int epochs = 80;
   int threads = 2;
   std::uint64_t seed = 1;
   bool resume = false;
