@@ -331,6 +331,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
 
   std::vector<std::string> columns = names;
   columns.push_back("training (s)");
+  rows.is_value(columns.back());
   out.table = rows.html_table(columns);
   out.markdown = rows.markdown(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
@@ -411,8 +412,9 @@ int run(const StudyArguments& arguments) {
   figures += escape_xml(best->title);
   figures +=
       " has the least loss on the validation part. Here it is trained on parts of the data "
-      "with the same number of steps, and on all of it for longer with a larger descriptor (32 "
-      "channels, cutoff 6 Å).</p>\n";
+      "with the same number of steps, and on all of it for longer with a larger descriptor (";
+  figures += std::to_string(more_channels) + " channels, cutoff " + number_text(longer_cutoff);
+  figures += " Å).</p>\n";
   figures += again.table + again.figures.html();
   const std::vector<std::string> shown{"energy (meV/atom)",
                                        "forces (meV/Å)",

@@ -5,8 +5,8 @@
 #include <leyden/core/parallel.hpp>
 #include <leyden/descriptor/mace.hpp>
 
-/// Half of the time that a potential takes to compile goes to its MACE. These compile its bodies in
-/// one file for all potentials that read it; outside of namespaces:
+/// A third of the time that a potential takes to compile goes to its MACE. These compile its bodies
+/// in one file for all potentials that read it; outside of namespaces:
 ///
 ///   LEYDEN_MACE_BODIES(extern template, double, Mace<MaceShape{…}>)  // in what all of them
 ///   include LEYDEN_MACE_BODIES(template, double, Mace<MaceShape{…}>)         // in one source file

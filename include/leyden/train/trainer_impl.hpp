@@ -59,7 +59,7 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   schedule_ = Schedule(options_.schedule, static_cast<std::int64_t>(batches_per_epoch()) *
                                               static_cast<std::int64_t>(options_.epochs));
   const auto workers = static_cast<std::size_t>(executor_.concurrency());
-  // Not resize(), which would compile how to move them, an eighth of a potential's code.
+  // Not resize(), which would compile how to move them, a twentieth of a potential's code.
   workspaces_ = std::vector<typename Model::Workspace>(workers);
   cotangents_.resize(workers);
   densities_.resize(workers);
