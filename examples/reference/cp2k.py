@@ -43,24 +43,55 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
+class OrbitalTransformation:
+    """The ground state of what has a gap, minimised directly: no smearing, and no mixing."""
+
+    guess: str
+    preconditioner: str
+    energy_gap: float  # hartree, that the preconditioner takes for granted
+    max_scf: int  # steps before the preconditioner is made anew
+    outer_max_scf: int  # how often it is
+
+
+@dataclass(frozen=True)
+class Smearing:
+    """Diagonalisation with Fermi smearing, for metals."""
+
+    temperature: float  # K
+    empty_orbitals: int
+    mixing: float  # share of the new density in each step
+    max_scf: int
+
+
+@dataclass(frozen=True)
 class Xtb:
-    """GFN1-xTB with Ewald sums; orbitals by orbital transformation, so no smearing."""
+    """GFN1-xTB with Ewald sums."""
 
     name = "CP2K-GFN1-xTB"
     eps_scf: float = 1e-6
-    max_scf: int = 40
+    orbitals: OrbitalTransformation = OrbitalTransformation(
+        "MOPAC", "FULL_SINGLE_INVERSE", energy_gap=0.1, max_scf=40, outer_max_scf=4)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Of the density. What is left out of the tails of products of orbitals, and of integrals over
+    them, saves half of the time; None: what CP2K takes."""
+
+    cutoff: int  # Ry
+    relative_cutoff: int  # Ry
+    eps_density: float | None = None
+    eps_potential: float | None = None
 
 
 @dataclass(frozen=True)
 class Pbe:
-    """PBE with GTH pseudopotentials, DZVP-MOLOPT-SR-GTH, and Fermi smearing."""
+    """PBE with GTH pseudopotentials and DZVP-MOLOPT-SR-GTH."""
 
     name = "CP2K-PBE-DZVP-MOLOPT-SR-GTH"
-    smearing: float  # K
-    empty_orbitals: int
-    mixing: float  # share of the new density in each step
+    orbitals: OrbitalTransformation | Smearing
     eps_scf: float
-    max_scf: int
+    grid: Grid = Grid(320, 40)
     kpoints: tuple[int, int, int] | None = None  # None: the Gamma point alone
     hirshfeld: bool = True
 
@@ -130,14 +161,9 @@ def _dft(atoms: Atoms, calculation: Calculation) -> str:
         parts.append(f"  &QS\n   METHOD XTB\n   EXTRAPOLATION {start}\n"
                      "   &XTB\n    CHECK_ATOMIC_CHARGES F\n    DO_EWALD T\n   &END\n  &END")
     else:
-        parts.append("  &MGRID\n   CUTOFF 320\n   REL_CUTOFF 40\n   NGRIDS 4\n  &END\n"
-                     f"  &QS\n   METHOD GPW\n   EPS_DEFAULT 1.0E-9\n   EXTRAPOLATION {start}\n"
-                     "  &END\n  &XC\n   &XC_FUNCTIONAL PBE\n   &END\n"
-                     "   &XC_GRID\n    XC_SMOOTH_RHO NN10\n    XC_DERIV NN10_SMOOTH\n   &END\n"
-                     "  &END")
+        parts.append(_grid(method.grid, start))
     parts.append("  &POISSON\n   PERIODIC XYZ\n   POISSON_SOLVER PERIODIC\n  &END")
-    parts.append(_scf_xtb(method) if isinstance(method, Xtb)
-                 else _scf_pbe(method, calculation.doublet))
+    parts.append(_self_consistency(method, calculation.doublet))
     parts.append(_printed(calculation) + "\n &END DFT")
     return "\n".join(parts)
 
@@ -149,30 +175,48 @@ def _field(field: float, middle: float) -> str:
             f"   VALUES [hartree*bohr^-1] {slope:.10f} [bohr] {middle / BOHR:.8f}\n  &END")
 
 
-def _scf_xtb(method: Xtb) -> str:
-    return (f"  &SCF\n   SCF_GUESS MOPAC\n   EPS_SCF {method.eps_scf}\n"
-            f"   MAX_SCF {method.max_scf}\n"
-            "   &OT\n    MINIMIZER DIIS\n    PRECONDITIONER FULL_SINGLE_INVERSE\n"
-            "    ENERGY_GAP 0.1\n   &END\n"
-            f"   &OUTER_SCF\n    MAX_SCF 4\n    EPS_SCF {method.eps_scf}\n   &END\n"
-            "   &PRINT\n    &RESTART OFF\n    &END\n   &END\n  &END")
+def _grid(grid: Grid, start: str) -> str:
+    tails = "".join(f"   {key} {value}\n" for key, value in (("EPS_RHO_RSPACE", grid.eps_density),
+                                                            ("EPS_GVG_RSPACE", grid.eps_potential))
+                    if value is not None)
+    return (f"  &MGRID\n   CUTOFF {grid.cutoff}\n   REL_CUTOFF {grid.relative_cutoff}\n"
+            "   NGRIDS 4\n  &END\n"
+            f"  &QS\n   METHOD GPW\n   EPS_DEFAULT 1.0E-9\n{tails}   EXTRAPOLATION {start}\n"
+            "  &END\n  &XC\n   &XC_FUNCTIONAL PBE\n   &END\n"
+            "   &XC_GRID\n    XC_SMOOTH_RHO NN10\n    XC_DERIV NN10_SMOOTH\n   &END\n"
+            "  &END")
 
 
-def _scf_pbe(method: Pbe, doublet: bool) -> str:
+def _self_consistency(method: Xtb | Pbe, doublet: bool) -> str:
     kpoints = ""
-    if method.kpoints:
+    if isinstance(method, Pbe) and method.kpoints:
         grid = " ".join(str(count) for count in method.kpoints)
         kpoints = (f"  &KPOINTS\n   SCHEME MONKHORST-PACK {grid}\n   SYMMETRY F\n   FULL_GRID F\n"
                    "   PARALLEL_GROUP_SIZE -1\n  &END\n")
-    empty = f"{method.empty_orbitals} {method.empty_orbitals}" if doublet else method.empty_orbitals
+    orbitals = (_smearing(method.orbitals, doublet) if isinstance(method.orbitals, Smearing)
+                else _orbital_transformation(method.orbitals, method.eps_scf))
+    return (kpoints + f"  &SCF\n   EPS_SCF {method.eps_scf}\n" + orbitals +
+            "   &PRINT\n    &RESTART OFF\n    &END\n   &END\n  &END")
+
+
+def _orbital_transformation(orbitals: OrbitalTransformation, eps_scf: float) -> str:
+    return (f"   SCF_GUESS {orbitals.guess}\n   MAX_SCF {orbitals.max_scf}\n"
+            "   &OT\n    MINIMIZER DIIS\n"
+            f"    PRECONDITIONER {orbitals.preconditioner}\n"
+            f"    ENERGY_GAP {orbitals.energy_gap}\n   &END\n"
+            f"   &OUTER_SCF\n    MAX_SCF {orbitals.outer_max_scf}\n    EPS_SCF {eps_scf}\n   &END\n")
+
+
+def _smearing(orbitals: Smearing, doublet: bool) -> str:
+    count = orbitals.empty_orbitals
+    empty = f"{count} {count}" if doublet else count
     moment = "    FIXED_MAGNETIC_MOMENT 1\n" if doublet else ""
-    return (kpoints + f"  &SCF\n   SCF_GUESS ATOMIC\n   EPS_SCF {method.eps_scf}\n"
-            f"   MAX_SCF {method.max_scf}\n   ADDED_MOS {empty}\n"
+    return (f"   SCF_GUESS ATOMIC\n   MAX_SCF {orbitals.max_scf}\n   ADDED_MOS {empty}\n"
             "   &DIAGONALIZATION\n    ALGORITHM STANDARD\n   &END\n"
             "   &SMEAR ON\n    METHOD FERMI_DIRAC\n"
-            f"    ELECTRONIC_TEMPERATURE [K] {method.smearing}\n{moment}   &END\n"
-            f"   &MIXING\n    METHOD BROYDEN_MIXING\n    ALPHA {method.mixing}\n    BETA 1.5\n"
-            "    NBROYDEN 8\n   &END\n   &PRINT\n    &RESTART OFF\n    &END\n   &END\n  &END")
+            f"    ELECTRONIC_TEMPERATURE [K] {orbitals.temperature}\n{moment}   &END\n"
+            f"   &MIXING\n    METHOD BROYDEN_MIXING\n    ALPHA {orbitals.mixing}\n    BETA 1.5\n"
+            "    NBROYDEN 8\n   &END\n")
 
 
 def _printed(calculation: Calculation) -> str:

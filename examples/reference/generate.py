@@ -48,7 +48,7 @@ def metal_water_task(response: bool) -> Task:
 
 
 def silica_vacancy_task(level: str, states: bool, larger: bool, folder: Path, work: Path) -> Task:
-    bases = silica_vacancy.Bases(level, folder / "bases", work)
+    bases = silica_vacancy.Bases(folder / "bases", work)
     structure = silica_vacancy.state_structure if states else silica_vacancy.structure
 
     def prepare(pool: ThreadPoolExecutor, cancelled: Callable[[], bool]) -> None:
@@ -58,8 +58,8 @@ def silica_vacancy_task(level: str, states: bool, larger: bool, folder: Path, wo
         return silica_vacancy.calculation(level, built.charge, attempt)
 
     # A second attempt of xTB would be the same as the first.
-    return Task(partial(structure, bases, larger=larger), calculation, attempts=1 if level == "xtb" else 2,
-                prepare=prepare)
+    attempts = 1 if level == "xtb" else len(silica_vacancy.ORBITALS)
+    return Task(partial(structure, bases, larger=larger), calculation, attempts, prepare=prepare)
 
 
 # ---------------------------------------------------------------- one index

@@ -68,8 +68,8 @@ def response_structure(index: int) -> Structure:
 
 def calculation(built: Structure, attempt: int) -> cp2k.Calculation:
     """PBE at 2x2x1 k-points, 1500 K; the second attempt (1) mixes with more care."""
-    method = cp2k.Pbe(smearing=1500, empty_orbitals=24, mixing=0.25 / (1 + 1.5 * attempt),
-                      eps_scf=8e-6, max_scf=60, kpoints=(2, 2, 1))
+    orbitals = cp2k.Smearing(1500, empty_orbitals=24, mixing=0.25 / (1 + 1.5 * attempt), max_scf=60)
+    method = cp2k.Pbe(orbitals, eps_scf=8e-6, kpoints=(2, 2, 1))
     return cp2k.Calculation(method, charge=built.charge, field=built.field, density=True)
 
 

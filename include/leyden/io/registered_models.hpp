@@ -3,6 +3,9 @@
 
 #include <leyden/io/model_file.hpp>
 
+#include <concepts>
+#include <string>
+
 #if __has_include(<nlohmann/json.hpp>)
 
 /// The potentials that load_potential knows without being told, as f(descriptor, charge model,
@@ -46,8 +49,10 @@ LEYDEN_REGISTERED_MODELS(LEYDEN_EXTERN)
 #endif
 
 /// The potential of a file as one of RegisteredModels.
-inline AnyPotential load_potential(const std::string& path,
-                                   Precision precision = Precision::double_) {
+// A template: compilers make bodies for all that an inline function names, called or not, which would
+// take every program that includes leyden.hpp half a minute.
+template <std::same_as<Precision> P = Precision>
+AnyPotential load_potential(const std::string& path, P precision = P::double_) {
   return load_potential<RegisteredModels>(path, precision);
 }
 
