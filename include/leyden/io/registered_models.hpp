@@ -49,8 +49,8 @@ LEYDEN_REGISTERED_MODELS(LEYDEN_EXTERN)
 #endif
 
 /// The potential of a file as one of RegisteredModels.
-// A template: compilers make bodies for all that an inline function names, called or not, which would
-// take every program that includes leyden.hpp half a minute.
+// A template, since compilers make what an inline function names whether it is called or not: ten
+// seconds of each program that includes leyden.hpp.
 template <std::same_as<Precision> P = Precision>
 AnyPotential load_potential(const std::string& path, P precision = P::double_) {
   return load_potential<RegisteredModels>(path, precision);
