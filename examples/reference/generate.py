@@ -55,11 +55,10 @@ def silica_vacancy_task(level: str, states: bool, larger: bool, folder: Path, wo
         list(pool.map(partial(bases.prepare, cancelled=cancelled), silica_vacancy.BASES))
 
     def calculation(built: Structure, attempt: int) -> cp2k.Calculation:
-        return silica_vacancy.calculation(level, built.charge, attempt)
+        return silica_vacancy.calculation(level, built.charge)
 
-    # A second attempt of xTB would be the same as the first.
-    attempts = 1 if level == "xtb" else len(silica_vacancy.ORBITALS)
-    return Task(partial(structure, bases, larger=larger), calculation, attempts, prepare=prepare)
+    # A second attempt would be the same as the first.
+    return Task(partial(structure, bases, larger=larger), calculation, attempts=1, prepare=prepare)
 
 
 # ---------------------------------------------------------------- one index

@@ -26,20 +26,18 @@ STATES_START = 20000
 RELAXATION = cp2k.Relaxation(60, 8e-4, 5e-4, 1e-2, 5e-3)
 RELAXATION_TIMEOUT = 3000  # s
 
-# From the orbitals of the atoms; the second is slower and converges where the first does not.
-ORBITALS = (cp2k.OrbitalTransformation("ATOMIC", "FULL_ALL", energy_gap=0.05, max_scf=12,
-                                       outer_max_scf=3),
-            cp2k.OrbitalTransformation("ATOMIC", "FULL_SINGLE_INVERSE", energy_gap=0.1, max_scf=20,
-                                       outer_max_scf=5))
+# Converges most frames within 30 steps. Those it does not have a small gap, and more care takes ten
+# minutes to find that out.
+ORBITALS = cp2k.OrbitalTransformation("ATOMIC", "FULL_ALL", energy_gap=0.05, max_scf=15,
+                                      outer_max_scf=5)
 # Against 500 Ry without what is left out here, the forces of a frame differ by 10 meV/A (root mean
 # square), as they do with twice the time at a relative cutoff of 40 Ry; at 240 Ry by 29.
 GRID = cp2k.Grid(320, 30, eps_density=1e-6, eps_potential=1e-4)
 
 
-def calculation(level: str, charge: int, attempt: int = 0, relax: bool = False) -> cp2k.Calculation:
-    """The calculation of one structure; PBE has two attempts."""
-    method = (cp2k.Xtb() if level == "xtb"
-              else cp2k.Pbe(ORBITALS[attempt], eps_scf=5e-6, grid=GRID))
+def calculation(level: str, charge: int, relax: bool = False) -> cp2k.Calculation:
+    """The calculation of one structure."""
+    method = cp2k.Xtb() if level == "xtb" else cp2k.Pbe(ORBITALS, eps_scf=5e-6, grid=GRID)
     return cp2k.Calculation(method, charge=charge, doublet=charge % 2 == 1, eigenvalues=not relax,
                             relaxation=RELAXATION if relax else None)
 
