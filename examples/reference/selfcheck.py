@@ -16,6 +16,7 @@ except ImportError as missing:
     sys.exit(77)
 
 import cp2k
+import join
 import metal_water
 import silica_vacancy
 from store import Locked, Store
@@ -209,11 +210,24 @@ def check_store(folder: Path) -> None:
     assert len(records.read_text().splitlines()) == 4
 
 
+def check_join(folder: Path) -> None:
+    atoms = Atoms("OH", [[0, 0, 0], [0, 0, 1.00000049]], cell=[5, 5, 5], pbc=True)
+    atoms.arrays["REF_forces"] = np.array([[0.1234567, 0, 0], [0, -2e-6, 1]])
+    for index in (3, 1):
+        atoms.info["index"] = index
+        write(folder / f"{index}.xyz", atoms, format="extxyz")
+    joined = [join.rounded(frame) for k in (1, 3) for frame in join.frames(folder / f"{k}.xyz")]
+    (folder / "all.xyz").write_text("".join("\n".join(frame) + "\n" for frame in joined))
+    back = read(folder / "all.xyz", ":")
+    assert [frame.info["index"] for frame in back] == [1, 3]
+    assert back[0].positions[1, 2] == 1.0 and back[0].arrays["REF_forces"][0, 0] == 0.12346
+
+
 def main() -> None:
     check_metal_water()
     check_input()
     check_parse()
-    for check in (check_silica_vacancy, check_density, check_store):
+    for check in (check_silica_vacancy, check_density, check_store, check_join):
         with tempfile.TemporaryDirectory() as folder:
             check(Path(folder))
     print("all checks passed")
