@@ -26,7 +26,7 @@ STATES_START = 20000
 RELAXATION = cp2k.Relaxation(60, 8e-4, 5e-4, 1e-2, 5e-3)
 RELAXATION_TIMEOUT = 3000  # s
 
-# Converges most frames within 30 steps. Those it does not have a small gap, and more care takes ten
+# Most frames take 30 steps, some doublets 85. Those that do not converge have a small gap, and more care takes ten
 # minutes to find that out.
 ORBITALS = cp2k.OrbitalTransformation("ATOMIC", "FULL_ALL", energy_gap=0.05, max_scf=15,
                                       outer_max_scf=5)
