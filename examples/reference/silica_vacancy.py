@@ -26,12 +26,12 @@ STATES_START = 20000
 RELAXATION = cp2k.Relaxation(60, 8e-4, 5e-4, 1e-2, 5e-3)
 RELAXATION_TIMEOUT = 3000  # s
 
-# Most frames take 30 steps, some doublets 85. Those that do not converge have a small gap, and more care takes ten
-# minutes to find that out.
+# Most frames take 30 steps, some doublets 85. Those that do not converge have a small gap, and more
+# care takes ten minutes to find that out.
 ORBITALS = cp2k.OrbitalTransformation("ATOMIC", "FULL_ALL", energy_gap=0.05, max_scf=15,
                                       outer_max_scf=5)
 # Against 500 Ry without what is left out here, the forces of a frame differ by 10 meV/A (root mean
-# square), as they do with twice the time at a relative cutoff of 40 Ry; at 240 Ry by 29.
+# square), as they do at a relative cutoff of 40 Ry, which takes a third longer; at 240 Ry by 29.
 GRID = cp2k.Grid(320, 30, eps_density=1e-6, eps_potential=1e-4)
 
 
