@@ -93,7 +93,6 @@ class Pbe:
     eps_scf: float
     grid: Grid = Grid(320, 40)
     kpoints: tuple[int, int, int] | None = None  # None: the Gamma point alone
-    hirshfeld: bool = True
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _smearing(orbitals: Smearing, doublet: bool) -> str:
 def _printed(calculation: Calculation) -> str:
     method = calculation.method
     text = "  &PRINT\n   &MULLIKEN ON\n   &END\n"
-    if isinstance(method, Pbe) and method.hirshfeld:
+    if isinstance(method, Pbe):
         text += "   &HIRSHFELD ON\n    SHAPE_FUNCTION DENSITY\n   &END\n"
     else:
         text += "   &HIRSHFELD OFF\n   &END\n"

@@ -11,54 +11,46 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+
+from store import complete_frames
 
 DIGITS = {"pos": 6, "REF_hirshfeld": 3, "REF_hirshfeld_spin": 3}
 OTHER_DIGITS = 5
 
 
-def frames(path: Path) -> Iterator[list[str]]:
-    """The lines of each frame: the number of atoms, the comment, the atoms."""
-    lines = path.read_text().splitlines()
-    while lines:
-        count = int(lines[0]) + 2
-        if len(lines) < count:
-            raise ValueError(f"{path}: the last frame is not complete")
-        yield lines[:count]
-        lines = lines[count:]
-
-
-def rounded(frame: list[str]) -> list[str]:
+def rounded(frame: str) -> str:
     """The frame with the digits of DIGITS."""
-    columns = re.search(r"Properties=(\S+)", frame[1])[1].split(":")
+    count, comment, *atoms = frame.splitlines()
+    columns = re.search(r"Properties=(\S+)", comment)[1].split(":")
     digits = [DIGITS.get(name, OTHER_DIGITS)
-              for name, kind, count in zip(columns[::3], columns[1::3], columns[2::3])
-              if kind == "R" for _ in range(int(count))]
-    rows = []
-    for line in frame[2:]:
+              for name, kind, width in zip(columns[::3], columns[1::3], columns[2::3])
+              if kind == "R" for _ in range(int(width))]
+    lines = [count, comment]
+    for line in atoms:
         symbol, *numbers = line.split()
-        rows.append(" ".join([symbol] + [f"{float(number):.{places}f}"
-                                         for number, places in zip(numbers, digits, strict=True)]))
-    return frame[:2] + rows
-
-
-def index(frame: list[str]) -> int:
-    return int(re.search(r"\bindex=(\d+)", frame[1])[1])
+        lines.append(" ".join([symbol] + [f"{float(number):.{places}f}"
+                                          for number, places in zip(numbers, digits, strict=True)]))
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     if len(sys.argv) < 3:
         print(__doc__, file=sys.stderr)
         return 2
-    joined: dict[int, list[str]] = {}
+    joined: dict[int, str] = {}
     for path in map(Path, sys.argv[2:]):
-        for frame in frames(path):
-            if index(frame) in joined:
-                print(f"join.py: index {index(frame)} is in two files", file=sys.stderr)
+        size = 0
+        for index, frame in complete_frames(path):
+            if index in joined:
+                print(f"join.py: index {index} is there twice", file=sys.stderr)
                 return 1
-            joined[index(frame)] = rounded(frame)
-    Path(sys.argv[1]).write_text("".join("\n".join(joined[k]) + "\n" for k in sorted(joined)))
+            joined[index] = rounded(frame.decode())
+            size += len(frame)
+        if size < path.stat().st_size:
+            print(f"join.py: {path}: a frame is not complete", file=sys.stderr)
+            return 1
+    Path(sys.argv[1]).write_text("".join(joined[index] for index in sorted(joined)))
     print(f"{len(joined)} frames")
     return 0
 

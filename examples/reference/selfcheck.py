@@ -19,7 +19,7 @@ import cp2k
 import join
 import metal_water
 import silica_vacancy
-from store import Locked, Store
+from store import Locked, Store, complete_frames
 
 # Excerpts of outputs of CP2K 2023.1, shortened; the two of Hirshfeld charges are a water molecule.
 DOUBLET = """
@@ -216,8 +216,9 @@ def check_join(folder: Path) -> None:
     for index in (3, 1):
         atoms.info["index"] = index
         write(folder / f"{index}.xyz", atoms, format="extxyz")
-    joined = [join.rounded(frame) for k in (1, 3) for frame in join.frames(folder / f"{k}.xyz")]
-    (folder / "all.xyz").write_text("".join("\n".join(frame) + "\n" for frame in joined))
+    (folder / "all.xyz").write_text("".join(
+        join.rounded(frame.decode())
+        for k in (1, 3) for _, frame in complete_frames(folder / f"{k}.xyz")))
     back = read(folder / "all.xyz", ":")
     assert [frame.info["index"] for frame in back] == [1, 3]
     assert back[0].positions[1, 2] == 1.0 and back[0].arrays["REF_forces"][0, 0] == 0.12346

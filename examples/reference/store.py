@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ase import Atoms
@@ -58,31 +59,28 @@ class Store:
             if len(complete) < len(text):
                 os.truncate(self.records, len(complete))
             recorded = {json.loads(line)["index"] for line in complete.splitlines()}
-        framed, end = _complete_frames(self.frames)
-        if self.frames.exists() and end < self.frames.stat().st_size:
-            os.truncate(self.frames, end)
+        framed: set[int] = set()
+        if self.frames.exists():
+            end = 0
+            for index, frame in complete_frames(self.frames):
+                framed.add(index)
+                end += len(frame)
+            if end < self.frames.stat().st_size:
+                os.truncate(self.frames, end)
         for index in sorted(framed - recorded):
             _append(self.records, json.dumps({"index": index, "accepted": True}) + "\n")
         return recorded | framed
 
 
-def _complete_frames(path: Path) -> tuple[set[int], int]:
-    """The indices of the frames that are complete, and the number of bytes they take."""
-    indices: set[int] = set()
-    end = 0
-    if not path.exists():
-        return indices, end
+def complete_frames(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The index and the text of each frame, up to the first that is not complete."""
     with open(path, "rb") as file:
-        while True:
-            count = file.readline()
-            if not count.strip().isdigit():
-                return indices, end
+        while (count := file.readline()).strip().isdigit():
             lines = [file.readline() for _ in range(int(count) + 1)]
             index = re.search(rb"\bindex=(\d+)", lines[0])
             if index is None or not lines[-1].endswith(b"\n"):
-                return indices, end
-            indices.add(int(index.group(1)))
-            end = file.tell()
+                return
+            yield int(index.group(1)), count + b"".join(lines)
 
 
 def _append(path: Path, text: str) -> None:

@@ -8,8 +8,8 @@
 /// A third of the time that a potential takes to compile goes to its MACE. These compile its bodies
 /// in one file for all potentials that read it; outside of namespaces:
 ///
-///   LEYDEN_MACE_BODIES(extern template, double, Mace<MaceShape{…}>)  // in what all of them
-///   include LEYDEN_MACE_BODIES(template, double, Mace<MaceShape{…}>)         // in one source file
+///   LEYDEN_MACE_BODIES(extern template, double, Mace<MaceShape{…}>)  // where all of them see it
+///   LEYDEN_MACE_BODIES(template, double, Mace<MaceShape{…}>)         // in one source file
 ///
 /// The second argument is the precision of the third. Bodies for executors other than
 /// SerialExecutor are compiled where they are used, as without this.
