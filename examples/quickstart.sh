@@ -42,7 +42,7 @@ build=$root/build/quickstart
 
 . "$root/.cmake/packages.sh"
 started=$(date +%s)
-build_example quickstart "$build" "one to two minutes"
+build_example quickstart "$build" "some five minutes"
 echo "quickstart: compiled in $(($(date +%s) - started)) s"
 
 # exec: Ctrl-C reaches the program alone, which saves and says how to go on.
