@@ -1,6 +1,6 @@
 // CTEST: ../report/ctest_train/models/seed1.safetensors data/silica_vacancy.xyz --steps 50
 // AFTER: train
-// MODELS: all
+// MODELS
 // SPDX-License-Identifier: MIT
 // Checks a trained model on a structure of your own:
 //   check MODEL.safetensors STRUCTURE.xyz [--frame N] [--steps N]

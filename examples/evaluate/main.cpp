@@ -1,6 +1,6 @@
 // CTEST: ../report/ctest_train data/silica_vacancy.xyz --out ../report/ctest_train/out.xyz
 // AFTER: train
-// MODELS: all
+// MODELS
 // SPDX-License-Identifier: MIT
 // Evaluates trained models on structures, and compares them with labels where there are some:
 //   evaluate MODEL.safetensors [MODEL ...] DATA.xyz [--out FILE.xyz] [--threads N]

@@ -1,5 +1,5 @@
 // CTEST: --fast --out ../report/ctest_metal_water
-// MODELS: all
+// MODELS
 // SPDX-License-Identifier: MIT
 // A metal–water interface in electric fields: trains all potentials of examples/models/models.hpp
 // on the same data with the same descriptor and budget, and asks each what a field, an ion and a

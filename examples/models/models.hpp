@@ -19,7 +19,6 @@
 // The potentials that the programs of this folder train, evaluate and compare. One line is all that
 // another charge model needs to appear in all of them:
 //   f(key, title, charge model, solver)
-// The build compiles each line in a file of its own.
 // clang-format off
 #define LEYDEN_EXAMPLE_MODELS(f)                                                        \
   f(short_range, "Short range only", NoCharges, NoElectrostatics)                       \

@@ -1,5 +1,5 @@
 // CTEST: data/silica_vacancy.xyz --out ../report/ctest --epochs 1
-// MODELS: short_range fixed_charges local_multipoles charge_equilibration
+// MODELS
 // SPDX-License-Identifier: MIT
 // Trains four points of the design space on the same data with the same budget, and compares them:
 // quickstart DATA --out DIR [--epochs N] [--seed N] [--threads N] [--resume]

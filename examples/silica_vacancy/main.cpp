@@ -1,5 +1,5 @@
 // CTEST: --fast --out ../report/ctest_silica
-// MODELS: all
+// MODELS
 // SPDX-License-Identifier: MIT
 // Charged oxygen vacancies in SiO2: trains all potentials of examples/models/models.hpp on the same
 // data with the same descriptor and budget, and asks each what a charge does to a vacancy:

@@ -26,6 +26,8 @@ struct DataConfig {
 
 struct TrainConfig {
   std::string model = "charge_equilibration";
+  std::string
+      start_from;  ///< model file to train on, with the options that it has; else from scratch
   DataConfig data;
   Json descriptor = Json::object(), charge_model = Json::object(), solver = Json::object(),
        scf = Json::object();
@@ -50,6 +52,7 @@ void fields(V& v, DataConfig& o) {
 template <class V>
 void fields(V& v, TrainConfig& o) {
   v("model", o.model);
+  v("start_from", o.start_from);
   v("data", o.data);
   v("descriptor", o.descriptor);
   v("charge_model", o.charge_model);
@@ -98,6 +101,10 @@ inline TrainConfig read_config(const std::string& path, const std::vector<std::s
   };
   require(!config.data.train.empty(), "data.train names no file");
   require(config.committee >= 1, "committee must be at least 1");
+  require(config.start_from.empty() || (config.descriptor.empty() && config.charge_model.empty() &&
+                                        config.solver.empty() && config.scf.empty()),
+          "start_from takes the options of its file; leave out descriptor, charge_model, solver "
+          "and scf");
   require(config.threads >= 1, "threads must be at least 1");
   require(config.training.epochs >= 1, "training.epochs must be at least 1");
   require(config.data.validation >= 0.0 && config.data.test >= 0.0 &&
@@ -105,8 +112,8 @@ inline TrainConfig read_config(const std::string& path, const std::vector<std::s
           "data.validation and data.test are fractions, less than 1 together");
   // Files are found from where the configuration stands.
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  for (std::string* name :
-       {&config.data.train, &config.data.validation_file, &config.data.test_file})
+  for (std::string* name : {&config.data.train, &config.data.validation_file,
+                            &config.data.test_file, &config.start_from})
     if (!name->empty() && std::filesystem::path(*name).is_relative() && !path.empty())
       *name = (folder / *name).lexically_normal().string();
   return config;

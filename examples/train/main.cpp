@@ -1,5 +1,5 @@
 // CTEST: train/example.json --out ../report/ctest_train training.epochs=2 data.limit=12 committee=2
-// MODELS: all
+// MODELS
 // SPDX-License-Identifier: MIT
 // Trains one of the potentials of examples/models, or a committee of them:
 //   train CONFIG.json [--out DIR] [--resume] [--dry-run] [key.of.the.config=value ...]
@@ -116,7 +116,12 @@ int run(const Arguments& arguments) {
   setup.solver = config.solver;
   setup.scf = config.scf;
   setup.threads = config.threads;
-  const DataReport report = check_data(data.frames, data.split.train, cutoff_of(config.descriptor));
+  std::optional<ModelFile> start;
+  if (!config.start_from.empty()) {
+    start = read_model(config.start_from);
+    setup.descriptor = start->specification["descriptor"]["options"];
+  }
+  const DataReport report = check_data(data.frames, data.split.train, cutoff_of(setup.descriptor));
   setup.statistics = report.statistics;
   std::printf("%s\n%s\n%zu structures train, %zu validate, %zu test\n", data.report.c_str(),
               report.text().c_str(), data.split.train.size(), data.split.validation.size(),
@@ -125,7 +130,9 @@ int run(const Arguments& arguments) {
   std::vector<std::unique_ptr<Trainable>> members;
   for (int k = 0; k < config.committee; ++k) {
     setup.seed = config.seed + static_cast<std::uint64_t>(k);
-    members.push_back(entry.make(setup));
+    members.push_back(start
+                          ? start_from(entry, *start, data.frames, data.split.train, config.threads)
+                          : entry.make(setup));
   }
   std::printf("%s: %zu parameters\n", entry.title.c_str(), members[0]->layout().size());
   Json resolved = write_options(config);

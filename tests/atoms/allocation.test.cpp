@@ -5,6 +5,8 @@
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 
+namespace allocation_test {
+
 using namespace leyden;
 
 TEST_CASE("warm neighbour lists and geometries allocate nothing", "[atoms][allocation]") {
@@ -40,3 +42,5 @@ TEST_CASE("warm neighbour lists and geometries allocate nothing", "[atoms][alloc
     CHECK(g.n_edges() > 0);
   }
 }
+
+}  // namespace allocation_test

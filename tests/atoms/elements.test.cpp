@@ -3,6 +3,8 @@
 
 #include "support/catch.hpp"
 
+namespace elements_test {
+
 using namespace leyden;
 
 TEST_CASE("element symbols and numbers are inverse to each other", "[atoms]") {
@@ -31,3 +33,5 @@ TEST_CASE("what is no element has no number and no symbol", "[atoms]") {
   }
   for (const int z : {-1, 0, 119}) CHECK(element_symbol(z).empty());
 }
+
+}  // namespace elements_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace geometry_test {
+
 namespace {
 
 using namespace leyden;
@@ -138,3 +140,5 @@ TEST_CASE("geometries of all number types have the same edges", "[atoms]") {
     CHECK(std::abs(df.length[e].tangent - f.length[e]) < 1e-6f * f.length[e]);
   }
 }
+
+}  // namespace geometry_test

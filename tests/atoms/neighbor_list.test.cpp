@@ -8,6 +8,8 @@
 #include <numeric>
 #include <tuple>
 
+namespace neighbor_list_test {
+
 namespace {
 
 using namespace leyden;
@@ -390,3 +392,5 @@ TEST_CASE("neighbour list refuses what it cannot bin", "[atoms]") {
   s.atomic_numbers.clear();
   CHECK_THROWS_WITH(list.build(s, 5.0), ContainsSubstring("0 atomic numbers"));
 }
+
+}  // namespace neighbor_list_test

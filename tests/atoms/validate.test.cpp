@@ -5,6 +5,8 @@
 
 #include <limits>
 
+namespace validate_test {
+
 namespace {
 
 using namespace leyden;
@@ -135,3 +137,5 @@ TEST_CASE("validate of many coinciding atoms stops at the first pair", "[atoms]"
   s.positions.assign(100000, {});
   CHECK_THROWS_WITH(validate(s, "a"), ContainsSubstring("0.000000 Å apart"));
 }
+
+}  // namespace validate_test

@@ -3,6 +3,8 @@
 
 #include "charge/self_consistent_checks.hpp"
 
+namespace bond_hardness_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -106,3 +108,5 @@ TEST_CASE("bonds fade out with two continuous derivatives", "[charge]") {
   CHECK(softness(2.5 * 0.999) > 1e-10);
   CHECK(softness(2.5001) == 0.0);
 }
+
+}  // namespace bond_hardness_test

@@ -4,6 +4,8 @@
 #include "charge/explicit_checks.hpp"
 #include "support/allocations.hpp"
 
+namespace bond_readout_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -163,3 +165,5 @@ TEST_CASE("bond readouts refuse options out of range", "[charge]") {
   none.cutoff = 0.0;
   CHECK_THROWS_AS(BondReadout(none).declare(layout, "b/", case_shapes, 2), ModelError);
 }
+
+}  // namespace bond_readout_test

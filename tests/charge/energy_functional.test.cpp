@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "charge/self_consistent_checks.hpp"
 
+namespace energy_functional_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -85,3 +87,5 @@ TEST_CASE("an energy functional says what is wrong with its options", "[charge]"
   o.initial_bond_kink = 0.0;
   CHECK_THROWS_WITH(declare(o), Catch::Matchers::ContainsSubstring("bond kink"));
 }
+
+}  // namespace energy_functional_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace feature_readout_test {
+
 namespace {
 
 using namespace leyden;
@@ -156,3 +158,5 @@ TEST_CASE("a readout of an l that no layer has is refused", "[charge][readout]")
   const std::vector<FeatureShape> scalars{{4, 0}};
   CHECK_THROWS_AS(readout.declare(layout, "x/", scalars, 1), ModelError);
 }
+
+}  // namespace feature_readout_test

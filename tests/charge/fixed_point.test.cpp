@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "charge/self_consistent_checks.hpp"
 
+namespace fixed_point_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -87,3 +89,5 @@ TEST_CASE("a fixed point says what is wrong with its options", "[charge]") {
   o.charges = {0.1, 0.2, 0.3};
   CHECK_THROWS_AS(declare(o), ModelError);
 }
+
+}  // namespace fixed_point_test

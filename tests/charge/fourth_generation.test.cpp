@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "charge/self_consistent_checks.hpp"
 
+namespace fourth_generation_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -61,3 +63,5 @@ TEST_CASE("the fourth generation refuses a negative number of terms", "[charge]"
   const std::vector<int> species{8, 1};
   CHECK_THROWS_AS(FourthGeneration(o).declare(layout, shapes, species), ModelError);
 }
+
+}  // namespace fourth_generation_test

@@ -8,6 +8,8 @@
 
 #include <array>
 
+namespace laws_test {
+
 namespace {
 
 using namespace leyden;
@@ -303,3 +305,5 @@ TEST_CASE("bonds conserve charge and do not depend on their direction", "[charge
   CHECK_THAT(s_back, WithinAbs(s_bar, 1e-15));
   CHECK_THAT(t_back, WithinAbs(t_bar, 1e-15));
 }
+
+}  // namespace laws_test

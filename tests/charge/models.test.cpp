@@ -6,6 +6,8 @@
 
 #include "support/catch.hpp"
 
+namespace models_test {
+
 namespace {
 
 using namespace leyden;
@@ -133,3 +135,5 @@ TEST_CASE("options of a wrong size are refused with both numbers", "[charge]") {
   soft.initial_hardness = 0.0;
   CHECK_THROWS_AS(ChargeEquilibration(soft).declare(layout, shapes, numbers), ModelError);
 }
+
+}  // namespace models_test

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <string>
 
+namespace polar_test {
+
 // Laws and derivatives of the recursion, on random features in a small skew cell.
 namespace {
 
@@ -642,3 +644,5 @@ TEST_CASE("the recursion refuses what it cannot be built from", "[charge]") {
   o.step_hidden = {4, 0};
   CHECK_THROWS_WITH(declare(o, good), ContainsSubstring("hidden layer"));
 }
+
+}  // namespace polar_test

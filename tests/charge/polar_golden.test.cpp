@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace polar_golden_test {
+
 // The recursion alone, fed with the reference's features: densities, spins and energies.
 namespace {
 
@@ -113,3 +115,5 @@ TEST_CASE("the recursion on the reference's features gives its densities and ene
         {"sio2_12", "quartz_triclinic_9", "quartz_slab_TTF", "water"});
   }
 }
+
+}  // namespace polar_golden_test

@@ -5,6 +5,8 @@
 
 #include "potential/laws.hpp"
 
+namespace polar_laws_test {
+
 namespace {
 
 using namespace leyden_test;
@@ -42,3 +44,5 @@ TEST_CASE("recursive models obey the laws of a molecule in a field", "[charge][p
 TEST_CASE("recursive models obey the laws of a crystal", "[charge][potential]") {
   check_all(polar_potential<1>(Reciprocal()), crystal());
 }
+
+}  // namespace polar_laws_test

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace polar_model_test {
+
 // The whole PolarMACE against the reference: backbone, recursion, electrostatics, field.
 namespace {
 
@@ -108,3 +110,5 @@ TEST_CASE("PolarMACE with dipoles is the reference's function", "[charge][golden
 TEST_CASE("PolarMACE with charges is the reference's function", "[charge][golden]") {
   check<0>("p3");
 }
+
+}  // namespace polar_model_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "charge/self_consistent_checks.hpp"
 
+namespace response_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -148,3 +150,5 @@ TEST_CASE("a response functional says what is wrong with its options", "[charge]
   o.charges = {1.0};
   CHECK_THROWS_AS(declare(o), ModelError);
 }
+
+}  // namespace response_test

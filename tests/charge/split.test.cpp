@@ -8,6 +8,8 @@
 #include "charge/own_site.hpp"
 #include "support/allocations.hpp"
 
+namespace split_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -280,3 +282,5 @@ TEST_CASE("split charges take no memory", "[charge]") {
           model.polarization(in, std::span<const double>(p));
         }) == 0);
 }
+
+}  // namespace split_test

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+namespace block_test {
+
 using namespace leyden;
 
 namespace {
@@ -276,3 +278,5 @@ TEST_CASE("a chain refuses blocks whose sizes do not fit", "[block]") {
       (Chain<Affine, Tanh>(Affine(3, 5), Tanh(4))),
       Catch::Matchers::ContainsSubstring("block 0 gives 5 numbers and block 1 takes 4"));
 }
+
+}  // namespace block_test

@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace config_test {
+
 #define LEYDEN_TEST_QUOTE_(x) #x
 #define LEYDEN_TEST_QUOTE(x) LEYDEN_TEST_QUOTE_(x)
 
@@ -23,3 +25,5 @@ TEST_CASE("kernels are checked unless NDEBUG is set", "[config]") {
   CHECK(LEYDEN_CHECKED == 1);
 #endif
 }
+
+}  // namespace config_test

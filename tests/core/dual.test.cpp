@@ -7,6 +7,8 @@
 #include <compare>
 #include <limits>
 
+namespace dual_test {
+
 using namespace leyden;
 using D = Dual<double>;
 
@@ -187,3 +189,5 @@ TEST_CASE("duals of float work as duals of double", "[dual]") {
   CHECK(std::abs(static_cast<double>(y.value) - w.value) < 1e-6);
   CHECK(std::abs(static_cast<double>(y.tangent) - w.tangent) < 1e-6);
 }
+
+}  // namespace dual_test

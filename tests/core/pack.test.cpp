@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace pack_test {
+
 using namespace leyden;
 
 namespace {
@@ -262,3 +264,5 @@ TEST_CASE("buffers start at a cache line", "[pack]") {
     CHECK(packs[n - 1].lane(0) == 0.0);
   }
 }
+
+}  // namespace pack_test

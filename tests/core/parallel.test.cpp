@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace parallel_test {
+
 using namespace leyden;
 
 namespace {
@@ -98,3 +100,5 @@ TEST_CASE("no worker runs two tasks at a time", "[parallel]") {
   CHECK_FALSE(shared);
 }
 #endif
+
+}  // namespace parallel_test

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+namespace parameters_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 
@@ -94,3 +96,5 @@ TEST_CASE("normal initial values have their deviation", "[parameters]") {
   // 5 standard errors of the second moment, σ²·√(2/n).
   CHECK(std::abs(square - 0.0625) < 5 * 0.0625 * std::sqrt(2.0 / n));
 }
+
+}  // namespace parameters_test

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <vector>
 
+namespace random_test {
+
 using leyden::RandomStream;
 
 TEST_CASE("bits are those of SplitMix64", "[random]") {
@@ -89,3 +91,5 @@ TEST_CASE("shuffle permutes, and differently for another seed", "[random]") {
   std::sort(a.begin(), a.end());
   CHECK(a == ordered);
 }
+
+}  // namespace random_test

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+namespace units_test {
+
 using namespace leyden;
 
 // The defining constants of the SI (exact since 2019); the Coulomb constant is of CODATA 2014.
@@ -28,3 +30,5 @@ TEST_CASE("units follow from the SI", "[units]") {
   const double debye = 1e-21 / speed_of_light / elementary_charge * 1e10;  // e Å
   CHECK(std::abs(units::electron_angstrom_per_debye / debye - 1) < relative);
 }
+
+}  // namespace units_test

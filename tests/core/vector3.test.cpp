@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+namespace vector3_test {
+
 using namespace leyden;
 using V = Vector3<double>;
 using M = Matrix3<double>;
@@ -102,3 +104,5 @@ TEST_CASE("vectors and matrices of duals carry derivatives", "[vector3]") {
   CHECK(std::abs(determinant(ad).tangent - determinant(a) * trace) < 100 * few_roundings);
   CHECK(vector_cast<float>(x)[1] == static_cast<float>(x[1]));
 }
+
+}  // namespace vector3_test

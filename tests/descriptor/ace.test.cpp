@@ -32,6 +32,8 @@ struct CheckOptions<Ace<Shape, Real>> {
 
 }  // namespace leyden_test
 
+namespace ace_test {
+
 using namespace leyden_test;
 
 namespace {
@@ -148,3 +150,5 @@ TEST_CASE("an ACE names what it does not know", "[ace]") {
   options.radial_count = 1;
   CHECK_THROWS_WITH(First(options), ContainsSubstring("Gaussian"));
 }
+
+}  // namespace ace_test

@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+namespace ace_charges_test {
+
 using namespace leyden;
 
 namespace {
@@ -95,3 +97,5 @@ TEST_CASE("charges need the features of an ACE", "[ace]") {
                                                                   LocalMultipoles<1>(), Direct{})),
                   ModelError);
 }
+
+}  // namespace ace_charges_test

@@ -14,6 +14,8 @@
 #include <cmath>
 #include <vector>
 
+namespace element_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 
@@ -182,3 +184,5 @@ TEST_CASE("polarizable atoms and bonds on Elements: forces and gradients", "[ele
     CHECK(std::abs(gradient[k] - (up - down) / (2 * h)) < tolerance);
   }
 }
+
+}  // namespace element_test

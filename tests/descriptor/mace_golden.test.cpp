@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace mace_golden_test {
+
 using namespace leyden;
 
 namespace {
@@ -166,3 +168,5 @@ TEST_CASE("a float MACE keeps the digits that large reference energies would tak
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK(std::abs(tape.node_energies[i] + tape.reference_energies[i] - expected[i]) < 5e-5);
 }
+
+}  // namespace mace_golden_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "descriptor/mace_checks.hpp"
 
+namespace mace_laws_test {
+
 using namespace leyden;
 using namespace leyden_test;
 
@@ -96,3 +98,5 @@ TEST_CASE("threads with a tape each share a MACE", "[mace]") { check_threads<Fir
 TEST_CASE("a warm MACE does not allocate", "[mace]") {
   for (int variant : {1, 2}) check_memory<First>(variant);
 }
+
+}  // namespace mace_laws_test

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace mace_nonlinear_test {
+
 using namespace leyden;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("the MACE within a PolarMACE is the reference's function", "[mace][gol
     }
   }
 }
+
+}  // namespace mace_nonlinear_test

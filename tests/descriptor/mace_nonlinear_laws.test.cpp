@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "descriptor/mace_checks.hpp"
 
+namespace mace_nonlinear_laws_test {
+
 using namespace leyden;
 using namespace leyden_test;
 
@@ -132,3 +134,5 @@ TEST_CASE("a MACE refuses options that its layers do not have", "[mace]") {
   options.radial_count = 1;
   CHECK_THROWS_WITH(Linear(options), ContainsSubstring("Gaussian"));
 }
+
+}  // namespace mace_nonlinear_laws_test

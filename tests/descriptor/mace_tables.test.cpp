@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "descriptor/mace_checks.hpp"
 
+namespace mace_tables_test {
+
 using namespace leyden;
 using namespace leyden_test;
 
@@ -159,3 +161,5 @@ TEST_CASE("floats from tables, threads and memory", "[mace][tables]") {
   run();
   CHECK(leyden_test::allocations_of(run) == 0);
 }
+
+}  // namespace mace_tables_test

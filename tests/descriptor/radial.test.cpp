@@ -10,6 +10,8 @@
 #include <numbers>
 #include <vector>
 
+namespace radial_test {
+
 using namespace leyden;
 
 namespace {
@@ -194,3 +196,5 @@ TEST_CASE("the slope of radial functions agrees with duals and differences", "[r
         CHECK(std::abs(second - (slope(b, n, r + h) - slope(b, n, r - h)) / (2 * h)) < 1e-6);
       }
 }
+
+}  // namespace radial_test

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace assembly_test {
+
 using namespace leyden;
 
 namespace {
@@ -79,3 +81,5 @@ TEST_CASE("assembling allocates nothing when warm", "[electrostatics]") {
   CHECK(leyden_test::allocations_of([&] { solver.assemble(plan, std::span<double>(matrix)); }) ==
         0);
 }
+
+}  // namespace assembly_test

@@ -3,6 +3,8 @@
 
 #include "electrostatics/laws.hpp"
 
+namespace boundary_box_test {
+
 using namespace electrostatics_test;
 using std::numbers::pi;
 
@@ -213,3 +215,5 @@ TEST_CASE("BoundaryBox: what has no box is refused") {
   g.positions[1][1] = std::numeric_limits<double>::infinity();
   CHECK_THROWS_AS(make_box("test", g, 4.0, box), InputError);
 }
+
+}  // namespace boundary_box_test

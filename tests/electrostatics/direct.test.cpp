@@ -5,6 +5,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace direct_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -356,3 +358,5 @@ TEST_CASE("Direct: results do not depend on the number of threads") {
   REQUIRE(s.widths.size() > detail::direct_tile * Pack<double>::lanes);  // several blocks
   check_threads(Direct(), s);
 }
+
+}  // namespace direct_test

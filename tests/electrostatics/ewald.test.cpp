@@ -6,6 +6,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace ewald_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -313,3 +315,5 @@ TEST_CASE("Ewald: results do not depend on the number of threads") {
   options.background = Background::uniform;
   check_threads(Ewald(options), doubled(random_system(true, 5), 3));
 }
+
+}  // namespace ewald_test

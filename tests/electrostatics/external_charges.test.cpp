@@ -6,6 +6,8 @@
 #include "electrostatics/laws.hpp"
 #include "potential/laws.hpp"
 
+namespace external_charges_test {
+
 using namespace electrostatics_test;
 using leyden_test::ToyDescriptor;
 
@@ -302,3 +304,5 @@ TEST_CASE("external charges that are none are refused", "[potential]") {
   s.external_charges = {{{{40, std::nan(""), 0}}, 1.0, 1.0}};
   CHECK_THROWS_AS(potential.evaluate(s, workspace), InputError);
 }
+
+}  // namespace external_charges_test

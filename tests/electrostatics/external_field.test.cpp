@@ -3,6 +3,8 @@
 
 #include "electrostatics/laws.hpp"
 
+namespace external_field_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -113,7 +115,7 @@ TEST_CASE("derivatives of the field energy agree") {
     };
     check_gradient(s.geometry, gradient, value);
     // The potential on duals carries the same tangents.
-    Direction u;
+    electrostatics_test::Direction u;
     RandomStream random(3);
     for (int i = 0; i < 4; ++i)
       u.positions.push_back({{random.normal(), random.normal(), random.normal()}});
@@ -139,3 +141,5 @@ TEST_CASE("fields that cannot be are refused with the reason") {
   std::vector<double> v(16);
   CHECK_NOTHROW(external_potential(s.geometry, along_normal, near, 1, v, 0.5));
 }
+
+}  // namespace external_field_test

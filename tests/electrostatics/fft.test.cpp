@@ -12,6 +12,8 @@
 #include <limits>
 #include <numbers>
 
+namespace fft_test {
+
 namespace {
 
 using namespace leyden;
@@ -312,3 +314,5 @@ TEST_CASE("mesh transform refuses what it cannot do", "[fft]") {
 }
 
 }  // namespace
+
+}  // namespace fft_test

@@ -5,6 +5,8 @@
 
 #include "electrostatics/golden_case.hpp"
 
+namespace golden_test {
+
 // Numbers of the reference implementation; see tests/data/README.md.
 
 using namespace electrostatics_test;
@@ -179,3 +181,5 @@ TEST_CASE("features of a uniform field are those of the reference") {
       CHECK(deviation(got, expected) < 1e-13);
     }
 }
+
+}  // namespace golden_test

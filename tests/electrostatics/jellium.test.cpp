@@ -6,6 +6,8 @@
 #include "electrostatics/laws.hpp"
 #include "potential/laws.hpp"
 
+namespace jellium_test {
+
 using namespace electrostatics_test;
 using leyden_test::ToyDescriptor;
 
@@ -138,3 +140,5 @@ TEST_CASE("jellium refuses what is no slab") {
   CHECK_THROWS_AS(solver.plan(s.geometry, s.source(0), 0.0, plan), ModelError);
   CHECK_THROWS_AS(Solver(Reciprocal(), {0.0, 0.0}), ModelError);
 }
+
+}  // namespace jellium_test

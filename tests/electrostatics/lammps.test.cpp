@@ -11,6 +11,8 @@
 #include <cmath>
 #include <string>
 
+namespace lammps_test {
+
 // Point charges and dipoles against LAMMPS, where it is installed. Its erfc is good to 1.5e-7.
 namespace {
 
@@ -139,3 +141,5 @@ TEST_CASE("dipoles are those of LAMMPS", "[electrostatics][lammps]") {
   REQUIRE(lammps::run(system, "ewald/dipole 1e-9", "kspace_modify gewald 0.6", 9.0, theirs));
   compare(ours(system), theirs, 1e-6);
 }
+
+}  // namespace lammps_test

@@ -7,6 +7,8 @@
 #include <numbers>
 #include <vector>
 
+namespace madelung_test {
+
 // Lattice sums whose values are known to many digits, by points.
 using namespace leyden;
 
@@ -114,3 +116,5 @@ TEST_CASE("Ewald: layers and chains of charges") {
   check(crystal(chain, {{0, 0, 0, 1}, {0, 0.5, 0, -1}}, {false, true, false}),
         -4 * std::numbers::ln2 / length);
 }
+
+}  // namespace madelung_test

@@ -6,6 +6,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace particle_mesh_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -392,3 +394,5 @@ TEST_CASE("ParticleMesh: results do not depend on the number of threads") {
   s.widths.assign(s.widths.size(), 0.3);
   check_threads(accurate(1e-5, MeshSplitting::prolate), s);
 }
+
+}  // namespace particle_mesh_test

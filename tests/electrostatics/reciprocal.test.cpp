@@ -5,6 +5,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace reciprocal_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -205,3 +207,5 @@ TEST_CASE("Reciprocal: results do not depend on the number of threads") {
   options.background = Background::uniform;
   check_threads(Reciprocal(options), doubled(random_system(true, 5), 3));
 }
+
+}  // namespace reciprocal_test

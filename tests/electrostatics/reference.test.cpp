@@ -5,6 +5,8 @@
 #include "electrostatics/golden_case.hpp"
 #include "support/allocations.hpp"
 
+namespace reference_test {
+
 // ReferenceElectrostatics against the numbers of the reference implementation
 // (tests/data/README.md) and against the laws of every solver.
 
@@ -173,3 +175,5 @@ TEST_CASE("reference: what it does not serve is refused") {
   for (int j = 0; j < 3; ++j) s.geometry.cell(2, j) = 0;
   CHECK_THROWS_AS(ReferenceElectrostatics().plan(s.geometry, s.source(0), 0.0, plan), InputError);
 }
+
+}  // namespace reference_test

@@ -8,6 +8,8 @@
 
 #include <complex>
 
+namespace short_range_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -418,3 +420,5 @@ TEST_CASE("ShortRange: what it does not serve is refused with a way out") {
   CHECK_THROWS_AS(ShortRange(Splitting::prolate(6, 14), {.cutoff = 5.0}), ModelError);
   CHECK_THROWS_AS(ShortRange(Splitting::prolate(6, 14), {.skin = -1.0}), ModelError);
 }
+
+}  // namespace short_range_test

@@ -4,6 +4,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace slab_test {
+
 using namespace electrostatics_test;
 
 namespace {
@@ -257,3 +259,5 @@ TEST_CASE("slab: what it does not serve is refused with a way out") {
   for (int j = 0; j < 3; ++j) s.geometry.cell(1, j) = 2 * s.geometry.cell(0, j);
   CHECK_THROWS_AS(Reciprocal().plan(s.geometry, s.source(0), 0.0, plan), InputError);
 }
+
+}  // namespace slab_test

@@ -7,6 +7,8 @@
 #include <numbers>
 #include <vector>
 
+namespace splitting_test {
+
 namespace {
 
 using namespace leyden;
@@ -165,3 +167,5 @@ TEST_CASE("Splitting: the Fourier transform of L is 4π f/k²") {
     CHECK(std::abs(transform(0) / whole - 1) < 1e-13);
   }
 }
+
+}  // namespace splitting_test

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <string>
 
+namespace tuning_test {
+
 // Errors that are named, against errors that are measured.
 namespace {
 
@@ -114,3 +116,5 @@ TEST_CASE("a target that cannot be met is refused", "[electrostatics][tuning]") 
   target.cutoff = 4.0;
   CHECK_THROWS_AS(tune_particle_mesh(s.geometry, {0, widths}, s.p, target), ModelError);
 }
+
+}  // namespace tuning_test

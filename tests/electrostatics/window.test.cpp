@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+namespace window_test {
+
 using namespace leyden;
 
 namespace {
@@ -209,3 +211,5 @@ TEST_CASE("Mesh: spreading and gathering are transposes, to the last wrapped nod
       CHECK(std::abs(inner - expected) < 1e-11);  // some 1e4 terms of size one
     });
 }
+
+}  // namespace window_test

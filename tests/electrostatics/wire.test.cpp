@@ -5,6 +5,8 @@
 #include "electrostatics/laws.hpp"
 #include "support/allocations.hpp"
 
+namespace wire_test {
+
 using namespace electrostatics_test;
 
 // One or no periodic direction.
@@ -200,3 +202,5 @@ TEST_CASE("Reciprocal: energy and gradient of one pass") {
       CHECK(worst < 1e-12);
     }
 }
+
+}  // namespace wire_test

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+namespace contraction_test {
+
 using namespace leyden;
 
 namespace {
@@ -189,3 +191,5 @@ TEST_CASE("the adjoint of the product basis is its derivative", "[equivariant]")
     }
   }
 }
+
+}  // namespace contraction_test

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+namespace convolution_test {
+
 using namespace leyden;
 
 namespace {
@@ -173,3 +175,5 @@ TEST_CASE("an atom without edges receives nothing", "[equivariant]") {
   for (const auto& p : s.out)
     for (int i = 0; i < Pack<double>::lanes; ++i) CHECK(p.lane(i) == 0.0);
 }
+
+}  // namespace convolution_test

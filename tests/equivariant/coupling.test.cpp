@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+namespace coupling_test {
+
 using namespace leyden;
 
 namespace {
@@ -145,3 +147,5 @@ TEST_CASE("convolution paths are counted and ordered as the weights are stored",
     CHECK(is(p[i], expected[i][0], expected[i][1], expected[i][2]));
   }
 }
+
+}  // namespace coupling_test

@@ -9,6 +9,8 @@
 #include <array>
 #include <vector>
 
+namespace feature_frame_test {
+
 using namespace leyden;
 
 namespace {
@@ -183,3 +185,5 @@ TEST_CASE("the pullback of quadrupoles is the adjoint in both frames", "[equivar
     CHECK(std::abs(gradient[k] - (value() - start)) < 1e-12);
   }
 }
+
+}  // namespace feature_frame_test

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+namespace mixing_test {
+
 using namespace leyden;
 
 namespace {
@@ -138,3 +140,5 @@ TEST_CASE("the blocks of a map are padded apart", "[equivariant]") {
         }
   }
 }
+
+}  // namespace mixing_test

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <vector>
 
+namespace perceptron_test {
+
 using namespace leyden;
 
 namespace {
@@ -206,3 +208,5 @@ TEST_CASE("the adjoint of the radial network is its derivative", "[equivariant]"
     CHECK(worst < 1e-7 * size);
   }
 }
+
+}  // namespace perceptron_test

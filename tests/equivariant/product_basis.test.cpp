@@ -12,6 +12,8 @@
 #include <map>
 #include <string>
 
+namespace product_basis_test {
+
 using namespace leyden;
 using namespace leyden_test;
 
@@ -222,3 +224,5 @@ TEST_CASE("the product basis rotates with its input", "[equivariant]") {
       CHECK(std::abs(before[m] - after[m]) < 1e-11 * scale);
   }
 }
+
+}  // namespace product_basis_test

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+namespace spherical_harmonics_test {
+
 using namespace leyden;
 using namespace leyden_test;
 
@@ -234,3 +236,5 @@ TEST_CASE("products coupled by 3j symbols rotate as their output", "[equivariant
         CHECK(size > 1e-3);
       }
 }
+
+}  // namespace spherical_harmonics_test

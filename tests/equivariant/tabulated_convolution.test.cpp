@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+namespace tabulated_convolution_test {
+
 using namespace leyden;
 
 namespace {
@@ -247,3 +249,5 @@ TEST_CASE("sums over lanes of many packs", "[equivariant]") {
   check(0.0F, std::integral_constant<int, 25>());
   check(0.0, std::integral_constant<int, 9>());
 }
+
+}  // namespace tabulated_convolution_test

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <string>
 
+namespace converted_test {
+
 // Files that the converter of examples/convert made of the reference's weights: their self tests
 // are what the reference says. They are made when the tests are built
 // (tests/tools/convert_golden.py).
@@ -60,3 +62,5 @@ TEST_CASE("latent charges of a converted checkpoint come on top of its energy", 
   const double energy = bare.evaluate(s, b).energy;
   CHECK(std::abs(with.energy - energy - coulomb) < 1e-10 * std::abs(energy));
 }
+
+}  // namespace converted_test

@@ -7,6 +7,8 @@
 
 #include <cstdio>
 
+namespace extxyz_test {
+
 namespace {
 
 using namespace leyden;
@@ -489,3 +491,5 @@ TEST_CASE("extxyz: external charges are five numbers each, and checked", "[io]")
   CHECK_THROWS_AS(read("1 2 3 -0.5"), InputError);
   CHECK_THROWS_AS(read("1 2 3 -0.5 -1"), InputError);  // a negative width, by validate()
 }
+
+}  // namespace extxyz_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace mace_coupling_test {
+
 namespace {
 
 using namespace leyden;
@@ -141,3 +143,5 @@ TEST_CASE("couplings that are not equivariant, misshapen or not used are refused
   bad.coupling.name = "coupling.L7.nu2";
   refused({bad.weights, bad.coupling});
 }
+
+}  // namespace mace_coupling_test

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace model_file_test {
+
 namespace {
 
 using namespace leyden;
@@ -276,3 +278,5 @@ TEST_CASE("counts in a file are bounded by the numbers that it has", "[io]") {
     CHECK_THROWS_AS(load_point<Model>(path), InputError);
   }
 }
+
+}  // namespace model_file_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+namespace safetensors_test {
+
 namespace {
 
 using namespace leyden;
@@ -174,3 +176,5 @@ TEST_CASE("safetensors: what a file claims is checked before it is used", "[io]"
     SUCCEED();
   }
 }
+
+}  // namespace safetensors_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace symmetrix_test {
+
 // What symmetrix's own exporter makes of a MACE, written down from its formulas: splines of the
 // radial network, maps multiplied out, monomials. Read back, it must be the same function.
 namespace {
@@ -338,3 +340,5 @@ TEST_CASE("files of symmetrix that are wrong are refused; splines are not traine
   refused([](Json& j) { j["M1_weights"]["0"]["0"][5] = 100.0; });  // not a scalar any more
   refused([](Json& j) { j["M1_weights"].erase("1"); });
 }
+
+}  // namespace symmetrix_test

@@ -3,6 +3,8 @@
 
 #include "potential/laws.hpp"
 
+namespace crystal_laws_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -58,3 +60,5 @@ TEMPLATE_TEST_CASE("a field across vacuum obeys them too", "[potential]", Bulk<F
     CHECK_THROWS_AS(potential.evaluate(structure, workspace), InputError);
   }
 }
+
+}  // namespace crystal_laws_test

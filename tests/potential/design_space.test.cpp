@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "support/toy_descriptor.hpp"
 
+namespace design_space_test {
+
 namespace {
 
 using namespace leyden;
@@ -67,3 +69,5 @@ TEST_CASE("every point of the design space is visited once, in order", "[design_
   });
   CHECK(visited == Space::count);
 }
+
+}  // namespace design_space_test

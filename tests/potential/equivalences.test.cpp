@@ -11,6 +11,8 @@
 #include "potential/points.hpp"
 #include "support/catch.hpp"
 
+namespace equivalences_test {
+
 // Where models of different kinds are one and the same: charge equilibration as the minimum of an
 // energy functional, as a fixed point, as a response functional, as what a 4G network reads out.
 namespace {
@@ -251,3 +253,5 @@ TEST_CASE("infinitely hard bonds leave the formal charges", "[potential][equival
   }
   CHECK(last < 1e-4);
 }
+
+}  // namespace equivalences_test

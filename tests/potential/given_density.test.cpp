@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/parameter_slope.hpp"
 
+namespace given_density_test {
+
 // Predictions at a density that is given, and their gradients: what direct training is made of.
 namespace {
 
@@ -141,3 +143,5 @@ TEMPLATE_TEST_CASE("the prediction at a given density and its gradients", "[pote
     CHECK(allocations_of([&] { potential.evaluate_at(structure, density, workspace); }) == 0);
   }
 }
+
+}  // namespace given_density_test

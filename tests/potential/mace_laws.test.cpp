@@ -4,6 +4,8 @@
 
 #include "potential/laws.hpp"
 
+namespace mace_laws_test {
+
 // The toy descriptor's tests cover every charge model; these make sure that a real one, with layers
 // of different irreps, fits as well.
 namespace {
@@ -43,3 +45,5 @@ TEMPLATE_TEST_CASE("potentials over MACE obey the laws of a crystal", "[potentia
   }
   check_symmetries(potential, structure);
 }
+
+}  // namespace mace_laws_test

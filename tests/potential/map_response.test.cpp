@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "support/parameter_slope.hpp"
 
+namespace map_response_test {
+
 // What a step of a fixed point does to a small change of its density: spectral radius and softness.
 namespace {
 
@@ -157,3 +159,5 @@ TEST_CASE("the stability and softness terms do what they say") {
   for (double s : after.bare_softness) CHECK(s > -1e-3);
   CHECK(trainer.records().front().train.stability > 0.0);
 }
+
+}  // namespace map_response_test

@@ -9,6 +9,8 @@
 
 #include <cmath>
 
+namespace maps_test {
+
 // Density and potential in space: against each other (Poisson), the solvers, and averages on grids,
 // which for Gaussians are exact up to terms exp(−σ²k²/2) of the grid's wave vectors.
 namespace {
@@ -191,3 +193,5 @@ TEST_CASE("a neutral slab has a drop of the potential", "[observables]") {
   CHECK_THROWS_AS(potential_drop(sources({true, true, false}, 1, 0.3)), InputError);
   CHECK_THROWS_AS(potential_drop(sources({true, true, true}, 1, 0.0)), InputError);
 }
+
+}  // namespace maps_test

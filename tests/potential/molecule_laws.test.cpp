@@ -4,6 +4,8 @@
 #include "charge/own_site.hpp"
 #include "potential/laws.hpp"
 
+namespace molecule_laws_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -26,3 +28,5 @@ TEMPLATE_TEST_CASE("every potential obeys the laws of a molecule in a field", "[
   structure.external_field = {{0.3, -0.2, 0.5}};
   check_all(potential, structure);
 }
+
+}  // namespace molecule_laws_test

@@ -6,6 +6,8 @@
 #include <leyden/electrostatics/reciprocal.hpp>
 #include <leyden/potential.hpp>
 
+namespace net_charge_test {
+
 using namespace leyden;
 
 namespace {
@@ -36,3 +38,5 @@ TEST_CASE("a crystal whose model makes a net charge needs a background", "[poten
   CHECK_NOTHROW(energy<ChargeConstraint::none>(Background::uniform));
   CHECK_NOTHROW(energy<ChargeConstraint::uniform>(Background::none));
 }
+
+}  // namespace net_charge_test

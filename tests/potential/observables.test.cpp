@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+namespace observables_test {
+
 // Response properties against central differences of evaluate(), and laws that no difference knows.
 namespace {
 using namespace leyden_test;
@@ -404,3 +406,5 @@ TEST_CASE("electrodes have a capacitance matrix", "[observables]") {
     CHECK_THROWS_AS(fukui_function(potential, structure, workspace), InputError);
   }
 }
+
+}  // namespace observables_test

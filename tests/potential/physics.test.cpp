@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+namespace physics_test {
+
 // What nature does to metals, insulators and molecules, with parameters put in by hand. Bounds are
 // those of the effect, not of rounding, unless they say so.
 using namespace physics;
@@ -187,3 +189,5 @@ TEST_CASE("bonds that are infinitely hard leave fixed charges", "[physics]") {
   CHECK(std::abs(charges[0] / charges[1] - 100.0) < 1.0);
   CHECK(std::abs(forces[0] / forces[1] - 100.0) < 1.0);
 }
+
+}  // namespace physics_test

@@ -10,6 +10,8 @@
 
 #include <cmath>
 
+namespace polarizable_test {
+
 using namespace leyden;
 
 namespace {
@@ -50,3 +52,5 @@ TEST_CASE("an atom that is not polarizable has no dipole in a field", "[potentia
   const Prediction p = atom({{0.1, -0.2, 0.3}});
   CHECK(norm(p.dipole) < 1e-12);
 }
+
+}  // namespace polarizable_test

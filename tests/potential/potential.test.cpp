@@ -5,6 +5,8 @@
 #include "potential/points.hpp"
 #include "support/catch.hpp"
 
+namespace potential_test {
+
 namespace {
 using namespace leyden_test;
 using Catch::Matchers::ContainsSubstring;
@@ -153,3 +155,5 @@ TEST_CASE("potentials run in single precision", "[potential]") {
   for (double x : a) scale = std::max(scale, std::abs(x));
   for (std::size_t k = 0; k < a.size(); ++k) CHECK_THAT(b[k], WithinAbs(a[k], 1e-4 * scale));
 }
+
+}  // namespace potential_test

@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+namespace precision_test {
+
 namespace {
 
 using namespace leyden;
@@ -78,3 +80,5 @@ TEST_CASE("single precision: small errors at any size", "[potential]") {
     CHECK(stress < 2e-6 * stress_scale);
   }
 }
+
+}  // namespace precision_test

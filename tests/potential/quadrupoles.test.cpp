@@ -5,6 +5,8 @@
 
 #include "potential/laws.hpp"
 
+namespace quadrupoles_test {
+
 // Potentials with charges, dipoles and quadrupoles: the laws, on both solvers that serve l = 2.
 namespace {
 using namespace leyden_test;
@@ -85,3 +87,5 @@ TEST_CASE("quadrupoles need features of l = 2", "[potential][quadrupoles]") {
   LocalMultipoles<2> model;
   CHECK_THROWS_AS(model.declare(layout, shapes, species), ModelError);
 }
+
+}  // namespace quadrupoles_test

@@ -6,6 +6,8 @@
 #include "potential/points.hpp"
 #include "support/catch.hpp"
 
+namespace scf_outcome_test {
+
 // What the search for a density says of itself, and what a workspace remembers.
 namespace {
 
@@ -210,3 +212,5 @@ TEST_CASE("a density that is stationary and no minimum is refused", "[potential]
   s.atomic_numbers = {8, 8};
   CHECK_THROWS_WITH(potential.evaluate(s, workspace), ContainsSubstring("no minimum"));
 }
+
+}  // namespace scf_outcome_test

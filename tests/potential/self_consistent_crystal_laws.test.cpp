@@ -3,6 +3,8 @@
 
 #include "potential/laws.hpp"
 
+namespace self_consistent_crystal_laws_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -78,3 +80,5 @@ TEST_CASE("bonds let a crystal feel a field", "[potential]") {
     }
   }
 }
+
+}  // namespace self_consistent_crystal_laws_test

@@ -3,6 +3,8 @@
 
 #include "potential/laws.hpp"
 
+namespace self_consistent_laws_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -18,3 +20,5 @@ TEMPLATE_TEST_CASE("self-consistent models obey the laws of a molecule in a fiel
   structure.external_field = {{0.3, -0.2, 0.5}};
   check_all(potential, structure);
 }
+
+}  // namespace self_consistent_laws_test

@@ -4,6 +4,8 @@
 
 #include "potential/laws.hpp"
 
+namespace split_field_test {
+
 namespace {
 using namespace leyden_test;
 
@@ -73,3 +75,5 @@ TEST_CASE("bonds that would end beyond the descriptor's edges are refused", "[po
                         ToyDescriptor({8, 1}), SplitCharges<0>(options), Direct())),
                     ContainsSubstring("give bonds a smaller cutoff"));
 }
+
+}  // namespace split_field_test

@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace threads_test {
+
 namespace {
 
 using namespace leyden;
@@ -147,3 +149,5 @@ TEST_CASE("the memory of an evaluation fits systems of 100,000 atoms", "[potenti
   INFO("bytes per atom: " << per_atom);
   CHECK(per_atom < 180e3);
 }
+
+}  // namespace threads_test

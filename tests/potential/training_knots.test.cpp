@@ -11,6 +11,8 @@
 #include <cmath>
 #include <vector>
 
+namespace training_knots_test {
+
 using namespace leyden;
 
 namespace {
@@ -182,3 +184,5 @@ TEST_CASE("models whose radial functions are not of the distance alone train on 
   training.training = true;
   CHECK(m.evaluate(s, training).energy == m.evaluate(s, plain).energy);
 }
+
+}  // namespace training_knots_test

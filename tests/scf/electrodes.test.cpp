@@ -10,6 +10,8 @@
 
 #include <numbers>
 
+namespace electrodes_test {
+
 using namespace leyden;
 
 namespace {
@@ -143,3 +145,5 @@ TEST_CASE("electrodes on a mesh have the capacitance of plates, whatever their s
   }
   CHECK(applications[1] <= applications[0] + 1);
 }
+
+}  // namespace electrodes_test

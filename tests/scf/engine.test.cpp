@@ -6,6 +6,8 @@
 #include "scf/laws.hpp"
 #include "support/catch.hpp"
 
+namespace engine_test {
+
 namespace {
 
 using namespace leyden_test;
@@ -324,3 +326,5 @@ TEST_CASE("the energy of a response law is concave in the density; its gap bound
     previous_residual = r.outcome.residual;
   }
 }
+
+}  // namespace engine_test

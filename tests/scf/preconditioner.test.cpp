@@ -9,6 +9,8 @@
 #include "scf/laws.hpp"
 #include "support/catch.hpp"
 
+namespace preconditioner_test {
+
 namespace {
 
 using namespace leyden_test;
@@ -417,3 +419,5 @@ TEST_CASE("a preconditioner serves several steps until it is a bad one", "[scf]"
   check_step();
   CHECK(warm.density.response.inverse_uses == 1);
 }
+
+}  // namespace preconditioner_test

@@ -6,6 +6,8 @@
 
 #include <numeric>
 
+namespace data_check_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinRel;
@@ -143,3 +145,5 @@ TEST_CASE("a committee's mean and spread", "[train]") {
   members[1][0].charges.clear();
   CHECK_THROWS_AS(combine(members), InputError);
 }
+
+}  // namespace data_check_test

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace dataset_test {
+
 using namespace leyden;
 using Catch::Matchers::WithinAbs;
 
@@ -84,3 +86,5 @@ TEST_CASE("statistics of a data set by hand") {
   CHECK_THAT(s.mean_charges[1], WithinAbs(-0.6, 1e-14));
   CHECK_THROWS_AS(data_statistics(frames, {}, 1.5), InputError);
 }
+
+}  // namespace dataset_test

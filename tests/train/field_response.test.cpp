@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "support/parameter_slope.hpp"
 
+namespace field_response_test {
+
 // Losses on what a field does (polarizability, Born charges) and on potentials.
 namespace {
 
@@ -164,3 +166,5 @@ TEST_CASE("training on responses to a field lowers their loss") {
       predict(model, std::span<const Frame>(frames), std::vector<std::size_t>{3}, SerialExecutor{});
   CHECK(predictions[0].field_axes[0]);
 }
+
+}  // namespace field_response_test

@@ -10,6 +10,8 @@
 
 #include <numeric>
 
+namespace linear_fit_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 
@@ -189,3 +191,5 @@ TEST_CASE("a linear fit says what it lacks", "[train]") {
   CHECK_THROWS_AS(fit_linear(model, data.frames, all(data.frames)), InputError);
   CHECK(worst(model, data.planted) > 1.0);  // as before
 }
+
+}  // namespace linear_fit_test

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace loss_test {
+
 using namespace leyden;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
@@ -265,3 +267,5 @@ TEST_CASE("errors of all frames and of each configuration type") {
   CHECK(rows[2].second.energy.count == 2.0);
   CHECK(errors_by_config_type(frames, some, std::vector<Prediction>(2)).size() == 1);
 }
+
+}  // namespace loss_test

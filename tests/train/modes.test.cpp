@@ -10,6 +10,8 @@
 #include "support/scratch_file.hpp"
 #include "support/toy_descriptor.hpp"
 
+namespace modes_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
@@ -275,3 +277,5 @@ TEST_CASE("modes and stages are read from JSON") {
   CHECK(options.stages[1].weights->energy == 7.0);
   CHECK(options.stages[1].rate_factor == 0.1);
 }
+
+}  // namespace modes_test

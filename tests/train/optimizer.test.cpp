@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace optimizer_test {
+
 using namespace leyden;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
@@ -276,3 +278,5 @@ TEST_CASE("schedules") {
     CHECK(s.factor(0) == 0.3);  // not below
   }
 }
+
+}  // namespace optimizer_test

@@ -3,6 +3,8 @@
 
 #include "support/catch.hpp"
 
+namespace svg_test {
+
 using namespace examples;
 
 namespace {
@@ -86,3 +88,5 @@ TEST_CASE("small numbers on a logarithmic axis are powers of ten, with room betw
   CHECK(power_of_ten(7) == "10⁷");
   for (const auto& [value, label] : ticks) CHECK(label.size() < 12);
 }
+
+}  // namespace svg_test

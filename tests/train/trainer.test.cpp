@@ -13,6 +13,8 @@
 #include "support/thread_executor.hpp"
 #include "support/toy_descriptor.hpp"
 
+namespace trainer_test {
+
 using namespace leyden;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
@@ -183,7 +185,7 @@ TEST_CASE("interrupted by a file, training goes on bit by bit") {
   const Kind kind = GENERATE(Kind::adam, Kind::schedule_free_adam, Kind::soap, Kind::lbfgs);
   CAPTURE(static_cast<int>(kind));
   const auto make_options = [&] {
-    TrainerOptions o = ::make_options();
+    TrainerOptions o = trainer_test::make_options();
     o.optimizer.kind = kind;
     o.stages = {{.from_epoch = 8, .weights = LossWeights{.energy = 10.0, .forces = 1.0}}};
     return o;
@@ -385,3 +387,5 @@ TEST_CASE("files that do not fit are refused") {
   CHECK_THROWS_AS(write_checkpoint(file.path(), bad), InputError);
   CHECK_THROWS_AS(write_checkpoint("/no/such/folder/x.json", good), InputError);
 }
+
+}  // namespace trainer_test

@@ -22,8 +22,9 @@ namespace leyden::inline LEYDEN_ABI::detail {
 /// The weights become ours, W = T W_file, and the couplings are dropped from the list.
 ///
 /// @throws InputError for a tensor of a wrong shape, or one that is not equivariant.
-inline void express_coupling(const std::string& where, int l_max, int correlation,
-                             std::vector<Tensor>& tensors);
+template <class = void>
+void express_coupling(const std::string& where, int l_max, int correlation,
+                      std::vector<Tensor>& tensors);
 
 // Rows (M, monomial) of tensors whose elements are summed over permutations of k1 … kν.
 using CouplingRows = std::map<std::array<int, 5>, std::vector<double>>;
@@ -58,9 +59,11 @@ inline CouplingRows coupling_rows(const std::string& where, const Tensor& t, int
   return rows;
 }
 
-/// T of U_file = U T, (our paths, paths of the file).
-inline Eigen::MatrixXd coupling_transform(const std::string& where, const Tensor& t,
-                                          const SymmetricContraction& ours, int l, int nu) {
+/// T of U_file = U T, (our paths, paths of the file). (This and express_coupling() are templates so
+/// that only files that load a MACE compile the decomposition.)
+template <class = void>
+Eigen::MatrixXd coupling_transform(const std::string& where, const Tensor& t,
+                                   const SymmetricContraction& ours, int l, int nu) {
   const std::size_t paths = static_cast<std::size_t>(ours.paths(nu));
   CouplingRows theirs = coupling_rows(where, t, l, nu, static_cast<std::size_t>(ours.basis_size()));
   CouplingRows own;

@@ -69,8 +69,9 @@ inline std::string list_frames(const std::vector<std::size_t>& frames) {
 /// total charge, net forces, equal structures, energies and forces far from the rest, atoms that
 /// nearly touch, dipoles along repeating directions, and species of which energies are fixed by
 /// their sums only. @throws InputError when there are no frames.
-inline DataReport check_data(std::span<const Frame> frames, std::span<const std::size_t> indices,
-                             double cutoff) {
+template <class = void>
+DataReport check_data(std::span<const Frame> frames, std::span<const std::size_t> indices,
+                      double cutoff) {
   DataReport report;
   report.statistics = data_statistics(frames, indices, cutoff);
   report.frames = indices.size();

@@ -66,21 +66,27 @@ struct DataStatistics {
 
 /// E0 by least squares of the energies on the composition, with the smallest norm where data of
 /// too few compositions leave them open (then only their sums per frame mean something).
+/// @param explained  eV, one for each of `indices`: what a model that these are added to has
+///                   already; empty: nothing
 /// @returns one energy per species, eV; zeros when no frame has an energy.
-inline std::vector<double> fit_atomic_energies(std::span<const Frame> frames,
-                                               std::span<const std::size_t> indices,
-                                               std::span<const int> species) {
-  std::vector<std::size_t> labelled;
-  for (std::size_t k : indices)
-    if (frames[k].labels.energy) labelled.push_back(k);
+/// (This and what calls it are templates so that only who calls them compiles the decomposition.)
+template <class = void>
+std::vector<double> fit_atomic_energies(std::span<const Frame> frames,
+                                        std::span<const std::size_t> indices,
+                                        std::span<const int> species,
+                                        std::span<const double> explained = {}) {
+  std::vector<std::size_t> labelled;  // of `indices`
+  for (std::size_t k = 0; k < indices.size(); ++k)
+    if (frames[indices[k]].labels.energy) labelled.push_back(k);
   std::vector<double> energies(species.size(), 0.0);
   if (labelled.empty()) return energies;
   Eigen::MatrixXd counts = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(labelled.size()),
                                                  static_cast<Eigen::Index>(species.size()));
   Eigen::VectorXd total(static_cast<Eigen::Index>(labelled.size()));
   for (std::size_t row = 0; row < labelled.size(); ++row) {
-    const Frame& frame = frames[labelled[row]];
-    total[static_cast<Eigen::Index>(row)] = *frame.labels.energy;
+    const Frame& frame = frames[indices[labelled[row]]];
+    total[static_cast<Eigen::Index>(row)] =
+        *frame.labels.energy - (explained.empty() ? 0.0 : explained[labelled[row]]);
     for (int z : frame.structure.atomic_numbers) {
       const auto s = std::find(species.begin(), species.end(), z) - species.begin();
       if (s < std::ssize(species)) counts(static_cast<Eigen::Index>(row), s) += 1.0;
@@ -92,8 +98,9 @@ inline std::vector<double> fit_atomic_energies(std::span<const Frame> frames,
 }
 
 /// Statistics of the frames `indices` at a cutoff [Å]. @throws InputError when there are no frames.
-inline DataStatistics data_statistics(std::span<const Frame> frames,
-                                      std::span<const std::size_t> indices, double cutoff) {
+template <class = void>
+DataStatistics data_statistics(std::span<const Frame> frames, std::span<const std::size_t> indices,
+                               double cutoff) {
   if (indices.empty())
     throw InputError("data_statistics: there are no frames; give those of the training split");
   DataStatistics out;

@@ -77,7 +77,9 @@ class KroneckerBasis {
       }
     }
   }
-  /// The eigenvectors of the moments, that of the largest eigenvalue first.
+  /// The eigenvectors of the moments, that of the largest eigenvalue first. (This and renew() are
+  /// templates so that only files that train compile these decompositions, for seconds.)
+  template <class = void>
   void start(std::span<double> state) const {
     for (const Axis& axis : axes_) {
       const Eigen::SelfAdjointEigenSolver<Matrix> solver(axis.moment(state));
@@ -86,6 +88,7 @@ class KroneckerBasis {
   }
   /// One step of orthogonal iteration towards them. Columns keep their sign, so that moments along
   /// them keep their meaning.
+  template <class = void>
   void renew(std::span<double> state) const {
     for (const Axis& axis : axes_) {
       Eigen::Map<Matrix> basis = axis.basis(state);

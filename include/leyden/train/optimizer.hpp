@@ -177,6 +177,8 @@ class Optimizer {
   }
 
   /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.
+  /// (A template, as is what it calls of KroneckerBasis.)
+  template <class = void>
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0) {
     ++state_.steps;
@@ -266,6 +268,7 @@ class Optimizer {
   void forget() { state_.history.clear(); }
 
  private:
+  template <class = void>
   void step_along_bases(std::span<double> parameters, std::span<const double> gradient,
                         double rate_factor) {
     const bool begins = state_.steps == 1;
