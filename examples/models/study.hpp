@@ -121,20 +121,23 @@ inline TrainerOptions training_options(const StudyArguments& arguments,
 
 struct TrainedModel {
   std::unique_ptr<Trainable> model;  ///< null when interrupted
+  std::string path;                  ///< of its file
   double seconds = 0.0;              ///< that its training took
 };
 
 /// The model of a seed: from its file where there is one, else trained and written.
+/// @param start  model file that training starts from, with the options that it has
 /// @throws InputError for a file of another budget.
 inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, TrainerOptions options,
                                   std::uint64_t seed, int threads, const std::filesystem::path& out,
-                                  const ModelSetup& common = {}) {
+                                  const ModelSetup& common = {}, const std::string& start = "") {
   std::filesystem::create_directories(out / "models");
   const std::string path =
       (out / "models" / (entry.key + "-seed" + std::to_string(seed) + ".safetensors")).string();
   std::map<std::string, std::string> budget{
       {"epochs", std::to_string(options.epochs)},
       {"structures", std::to_string(data.split.train.size())}};
+  if (!start.empty()) budget["start_from"] = std::filesystem::path(start).filename().string();
   if (std::filesystem::exists(path)) {
     const ModelFile file = read_model(path);
     std::map<std::string, std::string> had = file.description.training;
@@ -143,17 +146,19 @@ inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, Tra
     if (had != budget)
       throw InputError(path +
                        " was trained with another budget; choose another --out, or remove it");
-    if (auto found = entry.load(file, threads)) return {std::move(found), seconds};
+    if (auto found = entry.load(file, threads)) return {std::move(found), path, seconds};
     throw InputError(path + " holds another potential; remove it");
   }
   ModelSetup setup = common;
   setup.seed = seed;
   setup.threads = threads;
   setup.statistics = data_statistics(data.frames, data.split.train, cutoff_of(setup.descriptor));
-  auto model = entry.make(setup);
+  auto model = start.empty()
+                   ? entry.make(setup)
+                   : start_from(entry, read_model(start), data.frames, data.split.train, threads);
   options.seed = seed;
   model->start(data.frames, data.split.train, data.split.validation, options);
-  const auto start = std::chrono::steady_clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   ProgressLine line(entry.title + ", seed " + std::to_string(seed), options.epochs);
   if (model->train([&](const TrainingProgress& p) { line(p); }, stop_requested) ==
       TrainingOutcome::stopped) {
@@ -162,7 +167,7 @@ inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, Tra
     return {};
   }
   const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   budget["seconds"] = std::to_string(seconds);
   model->use_best_parameters();
   ModelDescription description;
@@ -172,7 +177,7 @@ inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, Tra
   test.structure = data.frames[data.split.train[0]].structure;
   description.self_test = test;
   model->save(path, description);
-  return {std::move(model), seconds};
+  return {std::move(model), path, seconds};
 }
 
 inline std::string charge_text(int q) {

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "../models/console.hpp"
 #include "../models/curves.hpp"
@@ -22,9 +23,9 @@ using namespace leyden;
 using namespace examples;
 namespace fs = std::filesystem;
 
-// The best model is trained once more, with more channels, a longer cutoff (Å) and this many times
-// the epochs of the comparison.
-constexpr int longer_epochs = 15, more_channels = 32;
+// The best model is trained once more, with more channels, a longer cutoff (Å) and so many times
+// the epochs of the comparison, and from there with PBE.
+constexpr int longer_epochs = 15, pbe_epochs = 8, more_channels = 32;
 constexpr double longer_cutoff = 6.0;
 
 namespace {
@@ -167,6 +168,8 @@ void ask_states(Row& row, const EvaluationSet& set, const std::vector<Prediction
 
 struct Question {
   Data data;
+  Data pbe;    // of another level of theory
+  Data first;  // as data, without the structures that pbe holds back
   EvaluationSet states, larger;
   double from = 0.0, to = 0.0;  // Fermi levels, eV
 };
@@ -177,11 +180,16 @@ struct Answer {
   double validation_loss = 0.0;  // chooses the best model
 };
 
+/// Errors of the test part.
+void ask_test(Row& row, const Data& data, const Trainable& model) {
+  ask_errors(row, data.frames, data.split.test,
+             model.predict(data.frames, data.split.test, {true, false}), "");
+}
+
 Answer ask(const Trainable& model, const Question& question, const LossWeights& weights) {
   const Data& data = question.data;
   Answer a;
-  ask_errors(a.row, data.frames, data.split.test,
-             model.predict(data.frames, data.split.test, {true, false}), "");
+  ask_test(a.row, data, model);
   std::vector<Prediction> p = model.predict(question.states.frames, {false, false});
   ask_states(a.row, question.states, p, "");
   a.charge = charge_against_level(question.states, question.from, question.to,
@@ -239,7 +247,16 @@ Spread reference_level(const EvaluationSet& set) {
           }};
 }
 
-/// Reads the four files; the test part and both evaluation sets are never trained on.
+/// Of a structure, at any level of theory.
+const std::string& index_of(const Frame& frame) {
+  const auto found = frame.info.find("index");
+  if (found == frame.info.end())
+    throw InputError("silica_vacancy: a frame of config_type '" + frame.config_type +
+                     "' has no index");
+  return found->second;
+}
+
+/// Reads the five files; the test parts and both evaluation sets are never trained on.
 Question read_question(const StudyArguments& arguments) {
   const fs::path folder = arguments.data;
   ExtxyzOptions reading;
@@ -250,7 +267,17 @@ Question read_question(const StudyArguments& arguments) {
   q.larger = read_states(folder / "silica_vacancy_larger.xyz", reading);
   const std::size_t n = q.data.frames.size();
   q.data.split = split_dataset(n, {.train = n - 80, .validation = 30, .test = 50}, 1);
-  if (arguments.fast) q.data.split.train.resize(24);
+  q.pbe.frames = read_frames(folder, {"silica_vacancy_pbe.xyz"}, reading);
+  const std::size_t pbe = q.pbe.frames.size();
+  q.pbe.split = split_dataset(pbe, {.train = pbe - 60, .validation = 20, .test = 40}, 1);
+  if (arguments.fast)
+    for (Data* data : {&q.data, &q.pbe}) data->split.train.resize(24);
+  std::set<std::string> held_back;
+  for (const auto* part : {&q.pbe.split.validation, &q.pbe.split.test})
+    for (std::size_t k : *part) held_back.insert(index_of(q.pbe.frames[k]));
+  q.first = q.data;
+  std::erase_if(q.first.split.train,
+                [&](std::size_t k) { return held_back.contains(index_of(q.data.frames[k])); });
 
   const Spread level = reference_level(q.states);
   q.from = level.mean - 3.0 * level.deviation - 1.0;
@@ -284,50 +311,59 @@ std::vector<Claim> expectations(double level, double share) {
   };
 }
 
-/// The best model once more: on parts of the data with the steps of the comparison, and on all of
-/// it with a larger descriptor and `longer` times the epochs.
+/// The best model once more, larger and for longer; and from there on PBE, on parts of its
+/// structures with equal steps. The structures that PBE holds back are in no part of this.
 struct BestModel {
   std::string table, markdown;
   Curves figures;
   bool interrupted = false;
 };
 BestModel best_model(const ModelEntry& entry, const Question& question,
-                     const TrainerOptions& options, const StudyArguments& arguments, int longer) {
+                     const TrainerOptions& options, const StudyArguments& arguments) {
   BestModel out;
   const std::vector<std::string> names{"energy (meV/atom)", "forces (meV/Å)", "charges (me)"};
   std::vector<Curve> curves(names.size());
   Study rows;
-  const auto add = [&](int quarters, int epochs, const fs::path& folder, const ModelSetup& setup,
-                       const char* what, bool on_curve) {
-    Data part = question.data;
-    const std::size_t n = part.split.train.size() * static_cast<std::size_t>(quarters) / 4;
-    part.split.train.resize(n);
-    TrainerOptions o = options;
-    o.epochs = epochs;
-    const TrainedModel trained = trained_model(entry, part, o, 1, arguments.threads, folder, setup);
-    if (!trained.model) {
-      out.interrupted = true;
-      return;
-    }
-    Row row = ask(*trained.model, question, options.weights).row;
-    row.values["training (s)"] = trained.seconds;
-    for (std::size_t k = 0; on_curve && k < names.size(); ++k)
-      curves[k].emplace_back(static_cast<double>(n), row.values[names[k]]);
-    std::string title = std::to_string(n);
-    title += " structures, ";
-    title += std::to_string(epochs) + " epochs";
-    rows.add(title + what, {row});
-  };
   const fs::path folder = arguments.out;
-  for (int quarters : {1, 2, 4}) {
-    if (out.interrupted) return out;
-    add(quarters, options.epochs * 4 / quarters,
-        quarters == 4 ? folder : folder / "parts" / std::to_string(25 * quarters), {}, "", true);
-  }
-  if (out.interrupted) return out;
   ModelSetup setup;
   setup.descriptor = {{"channels", more_channels}, {"cutoff", longer_cutoff}};
-  add(4, options.epochs * longer, folder / "longer", setup, ", larger", false);
+  TrainedModel start;
+  /// One row; `from_start`: goes on from the model of the first. Null when interrupted.
+  const auto add = [&](const char* level, const Data& data, int epochs, const fs::path& where,
+                       bool from_start) {
+    TrainerOptions o = options;
+    o.epochs = epochs;
+    TrainedModel trained = trained_model(entry, data, o, 1, arguments.threads, folder / where,
+                                         setup, from_start ? start.path : "");
+    if (!trained.model) {
+      out.interrupted = true;
+      return trained;
+    }
+    Row row;
+    ask_test(row, data, *trained.model);
+    row.values["training (s)"] = trained.seconds + (from_start ? start.seconds : 0.0);
+    const std::size_t n = data.split.train.size();
+    for (std::size_t k = 0; from_start && k < names.size(); ++k)
+      curves[k].emplace_back(static_cast<double>(n), row.values[names[k]]);
+    std::string title = level;
+    title += ", " + std::to_string(n) + " structures, " + std::to_string(epochs) + " epochs";
+    if (from_start) title += " from the first row's model";
+    rows.add(title, {row});
+    return trained;
+  };
+  const bool fast = arguments.fast;
+  start =
+      add("GFN1-xTB", question.first, options.epochs * (fast ? 1 : longer_epochs), "first", false);
+  const int epochs = options.epochs * (fast ? 1 : pbe_epochs);
+  for (int quarters : {1, 2, 4}) {
+    if (out.interrupted) return out;
+    Data part = question.pbe;
+    part.split.train.resize(part.split.train.size() * static_cast<std::size_t>(quarters) / 4);
+    add("PBE", part, epochs * 4 / quarters, fs::path("pbe") / std::to_string(25 * quarters), true);
+  }
+  if (out.interrupted) return out;
+  add("PBE", question.pbe, epochs, "pbe/alone", false);
+  if (out.interrupted) return out;
 
   std::vector<std::string> columns = names;
   columns.push_back("training (s)");
@@ -336,7 +372,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   out.markdown = rows.markdown(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
     std::string title = entry.title;
-    title += ": error of the test part";
+    title += ": error of the test part, PBE";
     out.figures.add(title, "structures trained on", "root mean square error", names[k], curves[k]);
   }
   return out;
@@ -386,8 +422,7 @@ int run(const StudyArguments& arguments) {
   }
   study.is_value("training (s)");
   if (!best) throw InputError("silica_vacancy: none of these models has charges");
-  const BestModel again =
-      best_model(*best, question, options, arguments, arguments.fast ? 1 : longer_epochs);
+  const BestModel again = best_model(*best, question, options, arguments);
   if (again.interrupted) return interrupted;
 
   const Spread share = reference_share(question.states), level = reference_level(question.states);
@@ -411,10 +446,17 @@ int run(const StudyArguments& arguments) {
   figures += "<h2>The best model</h2>\n<p>";
   figures += escape_xml(best->title);
   figures +=
-      " has the least loss on the validation part. Here it is trained on parts of the data "
-      "with the same number of steps, and on all of it for longer with a larger descriptor (";
+      " has the least loss on the validation part. Here it is trained for longer with a larger "
+      "descriptor (";
   figures += std::to_string(more_channels) + " channels, cutoff " + number_text(longer_cutoff);
-  figures += " Å).</p>\n";
+  figures +=
+      " Å), and from there on structures labelled with PBE: parts of them with the same "
+      "number of steps, and, for comparison, all of them from scratch. Each row is measured "
+      "on the test part of its level; PBE's " +
+      std::to_string(question.pbe.split.test.size());
+  figures +=
+      " test structures are in no part of either level's training. Times are from scratch "
+      "on, those of the first row included.</p>\n";
   figures += again.table + again.figures.html();
   const std::vector<std::string> shown{"energy (meV/atom)",
                                        "forces (meV/Å)",
