@@ -39,8 +39,8 @@ printf 'response properties\n'
 status=0
 for model in explicit split equilibration fourth_generation bond_hardness energy_functional \
              fixed_point polar_recursion response; do
-  for program in "leyden.matrix.$model" "leyden.matrix_split.$model"; do
-    "$(find "$build" -name "$program" -type f | head -1)" || status=1
+  for program in leyden.matrix leyden.matrix_split; do
+    "$build/tests/$program" "$model" || status=1
   done
 done
 exit $status

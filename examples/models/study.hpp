@@ -110,12 +110,9 @@ inline std::vector<Frame> read_frames(const std::filesystem::path& folder,
 /// How all models of all studies are trained.
 inline TrainerOptions training_options(const StudyArguments& arguments,
                                        const LossWeights& weights) {
-  TrainerOptions o;
+  TrainerOptions o = usual_training();
   o.epochs = arguments.epochs;
-  o.batch_size = 4;
   o.weights = weights;
-  o.optimizer = {.kind = OptimizerOptions::Kind::soap, .learning_rate = 0.03, .weight_decay = 1e-4};
-  o.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
   return o;
 }
 

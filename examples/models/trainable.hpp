@@ -34,6 +34,17 @@ inline double cutoff_of(const Json& descriptor) {
   return options.cutoff;
 }
 
+/// What trains these potentials best on data of hundreds of structures, unless it is told
+/// otherwise.
+inline TrainerOptions usual_training() {
+  TrainerOptions o;
+  o.batch_size = 4;
+  o.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
+  o.optimizer = {.kind = OptimizerOptions::Kind::soap, .learning_rate = 0.03, .weight_decay = 1e-4};
+  o.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
+  return o;
+}
+
 /// A potential of LEYDEN_EXAMPLE_MODELS behind an interface that is no template.
 class Trainable {
  public:

@@ -89,11 +89,7 @@ inline TrainConfig read_config(const std::string& path, const std::vector<std::s
     *at = value.is_discarded() ? Json(change.substr(equals + 1)) : value;
   }
   TrainConfig config;
-  config.training.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
-  config.training.batch_size = 4;
-  config.training.optimizer = {
-      .kind = OptimizerOptions::Kind::soap, .learning_rate = 0.03, .weight_decay = 1e-4};
-  config.training.schedule = {.kind = ScheduleOptions::Kind::cosine, .warmup_steps = 100};
+  config.training = usual_training();
   config.data.reading.require = {"energy", "forces"};
   read_options(j, config, path.empty() ? "options" : path);
   const auto require = [&](bool ok, const char* what) {

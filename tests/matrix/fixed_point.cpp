@@ -3,7 +3,9 @@
 
 #include "matrix/matrix.hpp"
 
-int main() {
+namespace {
+
+const leyden_matrix::Part fixed_point_part("fixed_point", [] {
   using namespace leyden;
   FixedPointOptions options;
   options.widths = std::vector<double>{0.9, 0.6};
@@ -15,5 +17,6 @@ int main() {
   leyden_matrix::print_rows(FixedPoint<1>(options), "many-body");
   options.feature_widths = {0.9, 1.8};
   leyden_matrix::print_rows(FixedPoint<1>(options), "many-body, two widths");
-  return leyden_matrix::misses > 0 ? 1 : 0;
-}
+});
+
+}  // namespace

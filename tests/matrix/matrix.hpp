@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <string>
 
 // One line of the matrix for every solver and boundary of a charge model: what is measured, whether
@@ -83,7 +84,16 @@ inline Structure structure(std::string_view boundary) {
   return s;
 }
 
-inline int misses = 0;  // what main returns: a matrix with a miss is a failure
+inline int misses = 0;  // of all that was printed
+
+/// A part of the matrix, by the name that the program is called with.
+struct Part {
+  Part(const char* name, void (*print)()) { all()[name] = print; }
+  static std::map<std::string, void (*)()>& all() {
+    static std::map<std::string, void (*)()> parts;
+    return parts;
+  }
+};
 
 template <class P>
 class Row {

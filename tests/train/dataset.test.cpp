@@ -68,6 +68,17 @@ TEST_CASE("atomic energies of one composition are those of the smallest norm") {
   CHECK(fit_atomic_energies(frames, all_of(frames), more)[2] == 0.0);
 }
 
+TEST_CASE("atomic energies make up for what a model misses") {
+  std::vector<Frame> frames{frame_of({8, 1, 1}, -7.0), frame_of({1, 8}, 0.0),
+                            frame_of({8, 8}, -10.0), frame_of({1, 1}, -2.0)};
+  frames[1].labels.energy.reset();  // one that has no label, and explains nothing
+  const std::vector<std::size_t> indices{3, 0, 1, 2};
+  const std::vector<double> explained{-3.0, -4.0, 99.0, -2.0};
+  const auto e = fit_atomic_energies(frames, indices, std::vector<int>{1, 8}, explained);
+  CHECK_THAT(e[0], WithinAbs(0.5, 1e-12));
+  CHECK_THAT(e[1], WithinAbs(-4.0, 1e-12));
+}
+
 TEST_CASE("statistics of a data set by hand") {
   std::vector<Frame> frames{frame_of({8, 1}, -3.0), frame_of({8, 1}, -5.0), frame_of({1}, 9.0)};
   frames[0].labels.forces = std::vector<Vector3<double>>{{{3.0, 0.0, 0.0}}, {{0.0, 0.0, 0.0}}};
