@@ -20,7 +20,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 build=$root/build/$folder
 
 . "$root/.cmake/packages.sh"
-build_example "$name" "$build" "up to ten minutes" "$flags"
+build_example "$name" "$build" "some five minutes" "$flags"
 
 # exec: Ctrl-C reaches the program alone. Options given come after the defaults, and win.
 exec "$build/examples/$name" --data "$root/examples/data" --out "report/$name" \
