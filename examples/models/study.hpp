@@ -146,13 +146,17 @@ inline TrainedModel trained_model(const ModelEntry& entry, const Data& data, Tra
     if (auto found = entry.load(file, threads)) return {std::move(found), path, seconds};
     throw InputError(path + " holds another potential; remove it");
   }
-  ModelSetup setup = common;
-  setup.seed = seed;
-  setup.threads = threads;
-  setup.statistics = data_statistics(data.frames, data.split.train, cutoff_of(setup.descriptor));
-  auto model = start.empty()
-                   ? entry.make(setup)
-                   : start_from(entry, read_model(start), data.frames, data.split.train, threads);
+  std::unique_ptr<Trainable> model;
+  if (start.empty()) {
+    ModelSetup setup = common;
+    setup.seed = seed;
+    setup.threads = threads;
+    setup.statistics = data_statistics(data.frames, data.split.train, cutoff_of(setup.descriptor));
+    model = entry.make(setup);
+  } else {
+    model = entry.load(start_from(entry, read_model(start), data.frames, data.split.train, threads),
+                       threads);
+  }
   options.seed = seed;
   model->start(data.frames, data.split.train, data.split.validation, options);
   const auto begin = std::chrono::steady_clock::now();

@@ -122,26 +122,28 @@ inline std::unique_ptr<Trainable> load_model(const std::string& path, int thread
                    file.specification["charge_model"].value("kind", "unknown"));
 }
 
-/// The model of a file as the start of a training on other data: its options and parameters, and
-/// atomic energies that make up for what it misses of the energies of the frames `train` (another
-/// level of theory, say). @throws InputError when the file holds another potential than `entry`, or
-/// does not know an element of these frames.
-inline std::unique_ptr<Trainable> start_from(const ModelEntry& entry, ModelFile file,
-                                             const std::vector<Frame>& frames,
-                                             const std::vector<std::size_t>& train, int threads) {
+/// A model file as the start of a training on other data: with atomic energies that make up for
+/// what the model misses of the energies of the frames `train` (another level of theory, say).
+/// @throws InputError when the file holds another potential than `entry`, or does not know an
+/// element of these frames.
+inline ModelFile start_from(const ModelEntry& entry, ModelFile file,
+                            const std::vector<Frame>& frames, const std::vector<std::size_t>& train,
+                            int threads) {
   const auto model = entry.load(file, threads);
   if (!model) throw InputError(file.path + " holds another potential than " + entry.title);
+  file.specification = model->specification();  // with what the file left to defaults
   Json& descriptor = file.specification["descriptor"]["options"];
   const auto species = descriptor["species"].get<std::vector<int>>();
   auto energies = descriptor["atomic_energies"].get<std::vector<double>>();
-  energies.resize(species.size(), 0.0);
+  if (energies.empty()) energies.resize(species.size());
   std::vector<double> known;
   for (const Prediction& p : model->predict(frames, train, {false, false}))
     known.push_back(p.energy);
   const std::vector<double> change = fit_atomic_energies(frames, train, species, known);
-  for (std::size_t s = 0; s < species.size(); ++s) energies[s] += change[s];
+  for (std::size_t k = 0; k < energies.size(); ++k)  // of each head
+    energies[k] += change[k % species.size()];
   descriptor["atomic_energies"] = energies;
-  return entry.load(file, threads);
+  return file;
 }
 
 }  // namespace examples

@@ -127,12 +127,12 @@ int run(const Arguments& arguments) {
               report.text().c_str(), data.split.train.size(), data.split.validation.size(),
               data.split.test.size());
 
+  if (start)
+    start = start_from(entry, *std::move(start), data.frames, data.split.train, config.threads);
   std::vector<std::unique_ptr<Trainable>> members;
   for (int k = 0; k < config.committee; ++k) {
     setup.seed = config.seed + static_cast<std::uint64_t>(k);
-    members.push_back(start
-                          ? start_from(entry, *start, data.frames, data.split.train, config.threads)
-                          : entry.make(setup));
+    members.push_back(start ? entry.load(*start, config.threads) : entry.make(setup));
   }
   std::printf("%s: %zu parameters\n", entry.title.c_str(), members[0]->layout().size());
   Json resolved = write_options(config);
