@@ -55,7 +55,7 @@ class OrbitalTransformation:
 
 @dataclass(frozen=True)
 class Smearing:
-    """Diagonalisation with Fermi smearing, for metals."""
+    """Diagonalisation with Fermi smearing, for metals; closed shells."""
 
     temperature: float  # K
     empty_orbitals: int
@@ -107,6 +107,10 @@ class Calculation:
     density: bool = False  # write the electron density for `density_dipole_z`
     relaxation: Relaxation | None = None  # None: energy and forces of the structure as it is
 
+    def __post_init__(self) -> None:
+        if self.doublet and isinstance(self.method.orbitals, Smearing):
+            raise ValueError("Smearing is for closed shells")
+
 
 @dataclass
 class Result:
@@ -122,7 +126,6 @@ class Result:
     hirshfeld_spin: np.ndarray | None = None
     fermi_level: float | None = None
     homo: float | None = None
-    lumo: float | None = None
     dipole_z: float | None = None  # e A, from the density
     scf_steps: int | None = None
     relaxed: bool = False  # a relaxation reached its limits of force and step
@@ -162,7 +165,7 @@ def _dft(atoms: Atoms, calculation: Calculation) -> str:
     else:
         parts.append(_grid(method.grid, start))
     parts.append("  &POISSON\n   PERIODIC XYZ\n   POISSON_SOLVER PERIODIC\n  &END")
-    parts.append(_self_consistency(method, calculation.doublet))
+    parts.append(_self_consistency(method))
     parts.append(_printed(calculation) + "\n &END DFT")
     return "\n".join(parts)
 
@@ -186,13 +189,13 @@ def _grid(grid: Grid, start: str) -> str:
             "  &END")
 
 
-def _self_consistency(method: Xtb | Pbe, doublet: bool) -> str:
+def _self_consistency(method: Xtb | Pbe) -> str:
     kpoints = ""
     if isinstance(method, Pbe) and method.kpoints:
         grid = " ".join(str(count) for count in method.kpoints)
         kpoints = (f"  &KPOINTS\n   SCHEME MONKHORST-PACK {grid}\n   SYMMETRY F\n   FULL_GRID F\n"
                    "   PARALLEL_GROUP_SIZE -1\n  &END\n")
-    orbitals = (_smearing(method.orbitals, doublet) if isinstance(method.orbitals, Smearing)
+    orbitals = (_smearing(method.orbitals) if isinstance(method.orbitals, Smearing)
                 else _orbital_transformation(method.orbitals, method.eps_scf))
     return (kpoints + f"  &SCF\n   EPS_SCF {method.eps_scf}\n" + orbitals +
             "   &PRINT\n    &RESTART OFF\n    &END\n   &END\n  &END")
@@ -206,14 +209,11 @@ def _orbital_transformation(orbitals: OrbitalTransformation, eps_scf: float) -> 
             f"   &OUTER_SCF\n    MAX_SCF {orbitals.outer_max_scf}\n    EPS_SCF {eps_scf}\n   &END\n")
 
 
-def _smearing(orbitals: Smearing, doublet: bool) -> str:
-    count = orbitals.empty_orbitals
-    empty = f"{count} {count}" if doublet else count
-    moment = "    FIXED_MAGNETIC_MOMENT 1\n" if doublet else ""
-    return (f"   SCF_GUESS ATOMIC\n   MAX_SCF {orbitals.max_scf}\n   ADDED_MOS {empty}\n"
+def _smearing(orbitals: Smearing) -> str:
+    return (f"   SCF_GUESS ATOMIC\n   MAX_SCF {orbitals.max_scf}\n   ADDED_MOS {orbitals.empty_orbitals}\n"
             "   &DIAGONALIZATION\n    ALGORITHM STANDARD\n   &END\n"
             "   &SMEAR ON\n    METHOD FERMI_DIRAC\n"
-            f"    ELECTRONIC_TEMPERATURE [K] {orbitals.temperature}\n{moment}   &END\n"
+            f"    ELECTRONIC_TEMPERATURE [K] {orbitals.temperature}\n   &END\n"
             f"   &MIXING\n    METHOD BROYDEN_MIXING\n    ALPHA {orbitals.mixing}\n    BETA 1.5\n"
             "    NBROYDEN 8\n   &END\n")
 
@@ -338,7 +338,7 @@ def parse(text: str, atom_count: int) -> Result:
         result.hirshfeld = np.array([row[-1] for row in hirshfeld], float)
         if len(hirshfeld[0]) == 8:
             result.hirshfeld_spin = np.array([row[-2] for row in hirshfeld], float)
-    result.homo, result.lumo = _frontier(text, channels=1 if result.mulliken_spin is None else 2)
+    result.homo = _homo(text, channels=1 if result.mulliken_spin is None else 2)
     return result
 
 
@@ -356,8 +356,8 @@ def _table(text: str, title: str, end: str, atom_count: int) -> list[list[str]]:
     return rows if len(rows) == atom_count else []
 
 
-def _frontier(text: str, channels: int) -> tuple[float | None, float | None]:
-    """The highest occupied and the lowest empty level over the spin channels."""
+def _homo(text: str, channels: int) -> float | None:
+    """The highest occupied level over the spin channels."""
     lines = re.findall(r"MO\|\s+(\d+)\s+(-?\d+\.\d+)\s+(-?\d+\.\d+)\s+(\d+\.\d+)\s*\n", text)
     blocks: list[list[tuple[float, float]]] = []
     for number, _, level, occupation in lines:
@@ -365,11 +365,8 @@ def _frontier(text: str, channels: int) -> tuple[float | None, float | None]:
             blocks.append([])
         if blocks:
             blocks[-1].append((float(level), float(occupation)))
-    levels = [pair for block in blocks[-channels:] for pair in block]
-    half = 1.0 / channels
-    occupied = [level for level, occupation in levels if occupation > half]
-    empty = [level for level, occupation in levels if occupation <= half]
-    return max(occupied, default=None), min(empty, default=None)
+    return max((level for block in blocks[-channels:] for level, occupation in block
+                if occupation > 1.0 / channels), default=None)
 
 
 def density_dipole_z(folder: Path, atoms: Atoms) -> float | None:

@@ -47,8 +47,9 @@ def metal_water_task(response: bool) -> Task:
                 prepare=lambda pool, cancelled: None)
 
 
-def silica_vacancy_task(level: str, states: bool, larger: bool, folder: Path, work: Path) -> Task:
-    bases = silica_vacancy.Bases(folder / "bases", work)
+def silica_vacancy_task(level: str, states: bool, larger: bool, relax_bases: bool, folder: Path,
+                        work: Path) -> Task:
+    bases = silica_vacancy.Bases(folder / "bases", work, relax_bases)
     structure = silica_vacancy.state_structure if states else silica_vacancy.structure
 
     def prepare(pool: ThreadPoolExecutor, cancelled: Callable[[], bool]) -> None:
@@ -121,7 +122,7 @@ def frame(built: Structure, result: cp2k.Result, calculation: cp2k.Calculation,
     if built.temperature is not None:
         atoms.info["temperature"] = built.temperature
     # A doublet has a Fermi level for each spin, of which CP2K prints one.
-    keys = ("homo", "lumo") if calculation.doublet else ("fermi_level", "homo", "lumo")
+    keys = ("homo",) if calculation.doublet else ("fermi_level", "homo")
     for key in keys:
         if getattr(result, key) is not None:
             atoms.info[key] = getattr(result, key)
@@ -192,11 +193,16 @@ def arguments() -> argparse.Namespace:
                         help="silica_vacancy: each structure at three charges, for evaluation")
     parser.add_argument("--larger", action="store_true",
                         help="with --states: one vacancy in a cell of twice the length along c")
+    parser.add_argument("--relax-bases", action="store_true",
+                        help="silica_vacancy: relax the bases that FOLDER/bases does not have, "
+                        "rather than copy the shipped ones")
     chosen = parser.parse_args()
     if chosen.response and chosen.task != "metal_water_pbe":
         parser.error("--response is for metal_water_pbe")
     if chosen.states and chosen.task == "metal_water_pbe":
         parser.error("--states is for silica_vacancy_xtb and silica_vacancy_pbe")
+    if chosen.relax_bases and chosen.task == "metal_water_pbe":
+        parser.error("--relax-bases is for silica_vacancy_xtb and silica_vacancy_pbe")
     if chosen.larger and not chosen.states:
         parser.error("--larger is for --states")
     if chosen.frames < 1 or chosen.workers < 1:
@@ -229,7 +235,7 @@ def main() -> int:
             task = metal_water_task(chosen.response)
         else:
             task = silica_vacancy_task(chosen.task[-3:], chosen.states, chosen.larger,
-                                       chosen.out, work)
+                                       chosen.relax_bases, chosen.out, work)
         pending = [index for index in wanted if index not in store.done]
         if pending:
             run_all(task, pending, store, work, chosen.workers, deadline, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ EXPANSION = 1.012  # of the measured cell; near the PBE cell
 CHARGES = (0, 1, 2)
 PRISTINE = "pristine"
 BASES = (PRISTINE, *CHARGES)  # the perfect crystal, and the vacancy relaxed at each charge
+SHIPPED_BASES = Path(__file__).parent / "bases"
 STATES_START = 20000
 
 RELAXATION = cp2k.Relaxation(60, 8e-4, 5e-4, 1e-2, 5e-3)
@@ -48,12 +50,14 @@ def calculation(level: str, charge: int, relax: bool = False) -> cp2k.Calculatio
 class Bases:
     """The structures that all frames start from, relaxed with xTB and kept in a folder.
 
-    Frames of both levels start from the same: an index is one structure, whatever labels it.
+    Frames of both levels start from the same: an index is one structure, whatever labels it. Those
+    that the folder does not have are copies of the shipped ones, or, with `relax`, relaxed anew.
     """
 
-    def __init__(self, folder: Path, work: Path) -> None:
+    def __init__(self, folder: Path, work: Path, relax: bool = False) -> None:
         self._folder = folder
         self._work = work
+        self._relax_anew = relax
         self._loaded: dict[str | int, Atoms] = {}
 
     def __getitem__(self, name: str | int) -> Atoms:
@@ -61,17 +65,23 @@ class Bases:
         return self._loaded[name].copy()
 
     def prepare(self, name: str | int, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Reads a base, or relaxes it and keeps it; warns of one that is not relaxed."""
+        """Reads a base, once it is made and kept; warns of one that is not relaxed."""
         path = self._folder / f"xtb_{name}.xyz"
         if not path.exists():
-            self._relax(name, path, cancelled)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}.part")
+            if self._relax_anew:
+                write(unfinished, self._relaxed(name, cancelled), format="extxyz")
+            else:
+                shutil.copyfile(SHIPPED_BASES / path.name, unfinished)
+            os.replace(unfinished, path)
         base = read(path)
         if not base.info["relaxed"]:
             print(f"warning: the base {name} is not relaxed after "
                   f"{base.info['relaxation_steps']} steps ({path})", file=sys.stderr, flush=True)
         self._loaded[name] = base
 
-    def _relax(self, name: str | int, path: Path, cancelled: Callable[[], bool]) -> None:
+    def _relaxed(self, name: str | int, cancelled: Callable[[], bool]) -> Atoms:
         start = _unrelaxed(name)
         charge = 0 if name == PRISTINE else int(name)
         print(f"relaxing the base {name}", flush=True)
@@ -82,10 +92,7 @@ class Bases:
         result = cp2k.parse(out, len(start))
         base = Atoms(start.symbols, steps[-1].positions, cell=start.cell, pbc=True)
         base.info.update(relaxed=result.relaxed and result.converged, relaxation_steps=len(steps))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        write(unfinished, base, format="extxyz")
-        os.replace(unfinished, path)
+        return base
 
 
 def _unrelaxed(name: str | int) -> Atoms:
