@@ -169,7 +169,7 @@ struct Question {
   Data data;
   Data pbe;    // of another level of theory
   Data first;  // as data, without what is held back
-  EvaluationSet states, larger;
+  EvaluationSet states, larger, pbe_states;
   double from = 0.0, to = 0.0;  // Fermi levels, eV
 };
 
@@ -259,7 +259,7 @@ int index_of(const Frame& frame) {
 /// index, so that they stay the same when the file grows.
 bool held_back(const Frame& frame) { return index_of(frame) % 5 == 0; }
 
-/// Reads the five files; the test parts and both evaluation sets are never trained on.
+/// Reads the six files; the test parts and the evaluation sets are never trained on.
 Question read_question(const StudyArguments& arguments) {
   const fs::path folder = arguments.data;
   ExtxyzOptions reading;
@@ -268,6 +268,7 @@ Question read_question(const StudyArguments& arguments) {
   q.data.frames = read_frames(folder, {"silica_vacancy.xyz", "silica_vacancy_more.xyz"}, reading);
   q.states = read_states(folder / "silica_vacancy_states.xyz", reading);
   q.larger = read_states(folder / "silica_vacancy_larger.xyz", reading);
+  q.pbe_states = read_states(folder / "silica_vacancy_pbe_states.xyz", reading);
   const std::size_t n = q.data.frames.size();
   q.data.split = split_dataset(n, {.train = n - 80, .validation = 30, .test = 50}, 1);
   q.pbe.frames = read_frames(folder, {"silica_vacancy_pbe.xyz"}, reading);
@@ -317,7 +318,8 @@ std::vector<Claim> expectations(double level, double share) {
 }
 
 /// The best model once more, larger and for longer; and from there on PBE, on parts of its
-/// structures with equal steps. The structures that PBE holds back are in no part of this.
+/// structures with equal steps. The structures that PBE holds back are in no part of this. Each row
+/// is asked at its own level of theory.
 struct BestModel {
   std::string table, markdown;
   Curves figures;
@@ -334,8 +336,8 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   setup.descriptor = {{"channels", more_channels}, {"cutoff", longer_cutoff}};
   TrainedModel start;
   /// One row; `from_start`: goes on from the model of the first. Null when interrupted.
-  const auto add = [&](const char* level, const Data& data, int epochs, const fs::path& where,
-                       bool from_start) {
+  const auto add = [&](const char* level, const Data& data, const EvaluationSet& states, int epochs,
+                       const fs::path& where, bool from_start) {
     TrainerOptions o = options;
     o.epochs = epochs;
     TrainedModel trained = trained_model(entry, data, o, 1, arguments.threads, folder / where,
@@ -346,6 +348,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
     }
     Row row;
     ask_test(row, data, *trained.model);
+    ask_states(row, states, trained.model->predict(states.frames, {false, false}), "");
     row.values["training (s)"] = trained.seconds + (from_start ? start.seconds : 0.0);
     const std::size_t n = data.split.train.size();
     for (std::size_t k = 0; from_start && k < names.size(); ++k)
@@ -357,21 +360,24 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
     return trained;
   };
   const bool fast = arguments.fast;
-  start =
-      add("GFN1-xTB", question.first, options.epochs * (fast ? 1 : longer_epochs), "first", false);
+  start = add("GFN1-xTB", question.first, question.states,
+              options.epochs * (fast ? 1 : longer_epochs), "first", false);
   const int epochs = options.epochs * (fast ? 1 : pbe_epochs);
   for (int quarters : {1, 2, 4}) {
     if (out.interrupted) return out;
     Data part = question.pbe;
     part.split.train.resize(part.split.train.size() * static_cast<std::size_t>(quarters) / 4);
-    add("PBE", part, epochs * 4 / quarters, fs::path("pbe") / std::to_string(25 * quarters), true);
+    add("PBE", part, question.pbe_states, epochs * 4 / quarters,
+        fs::path("pbe") / std::to_string(25 * quarters), true);
   }
   if (out.interrupted) return out;
-  add("PBE", question.pbe, epochs, "pbe/alone", false);
+  add("PBE", question.pbe, question.pbe_states, epochs, "pbe/alone", false);
   if (out.interrupted) return out;
 
   std::vector<std::string> columns = names;
-  columns.push_back("training (s)");
+  for (const char* more : {"E(+1) − E(0) (eV)", "E(+2) − E(+1) (eV)", "level of 0/+2 (eV)",
+                           "share on silicon (%)", "training (s)"})
+    columns.push_back(more);
   rows.is_value(columns.back());
   out.table = rows.html_table(columns);
   out.markdown = rows.markdown(columns);
@@ -431,6 +437,8 @@ int run(const StudyArguments& arguments) {
   if (again.interrupted) return interrupted;
 
   const Spread share = reference_share(question.states), level = reference_level(question.states);
+  const Spread pbe_share = reference_share(question.pbe_states),
+               pbe_level = reference_level(question.pbe_states);
   char text[900];
   std::snprintf(
       text, sizeof text,
@@ -459,9 +467,16 @@ int run(const StudyArguments& arguments) {
       "number of steps, and, for comparison, all of them from scratch. Each row is measured "
       "on the test part of its level; PBE's " +
       std::to_string(question.pbe.split.test.size());
-  figures +=
-      " test structures are in no part of either level's training. Times are from scratch "
-      "on, those of the first row included.</p>\n";
+  figures += " test structures are in no part of either level's training, and neither are the " +
+             std::to_string(question.pbe_states.geometries.size());
+  char pbe_text[300];
+  std::snprintf(
+      pbe_text, sizeof pbe_text,
+      " geometries that PBE labels at three charges (level of 0/+2 at %.2f ± %.2f eV, %.0f "
+      "± %.0f %% of the charge on silicon).",
+      pbe_level.mean, pbe_level.deviation, pbe_share.mean, pbe_share.deviation);
+  figures += pbe_text;
+  figures += " Times are from scratch on, those of the first row included.</p>\n";
   figures += again.table + again.figures.html();
   const std::vector<std::string> shown{"energy (meV/atom)",
                                        "forces (meV/Å)",
