@@ -8,6 +8,7 @@
 // Models that stand in DIR/models are not trained again: a run that was stopped goes on.
 #include <leyden/atoms/geometry.hpp>
 #include <leyden/io/extxyz.hpp>
+#include <leyden/train/committee.hpp>
 
 #include <cmath>
 #include <cstdlib>
@@ -26,6 +27,7 @@ namespace fs = std::filesystem;
 // the epochs of the comparison, and from there with PBE.
 constexpr int longer_epochs = 15, pbe_epochs = 8, more_channels = 32;
 constexpr double longer_cutoff = 6.0;
+constexpr std::uint64_t committee_seeds = 3;  // that PBE alone trains
 
 namespace {
 
@@ -179,16 +181,11 @@ struct Answer {
   double validation_loss = 0.0;  // chooses the best model
 };
 
-/// Errors of the test part.
-void ask_test(Row& row, const Data& data, const Trainable& model) {
-  ask_errors(row, data.frames, data.split.test,
-             model.predict(data.frames, data.split.test, {true, false}), "");
-}
-
 Answer ask(const Trainable& model, const Question& question, const LossWeights& weights) {
   const Data& data = question.data;
   Answer a;
-  ask_test(a.row, data, model);
+  ask_errors(a.row, data.frames, data.split.test,
+             model.predict(data.frames, data.split.test, {true, false}), "");
   std::vector<Prediction> p = model.predict(question.states.frames, {false, false});
   ask_states(a.row, question.states, p, "");
   a.charge = charge_against_level(question.states, question.from, question.to,
@@ -318,8 +315,9 @@ std::vector<Claim> expectations(double level, double share) {
 }
 
 /// The best model once more, larger and for longer; and from there on PBE, on parts of its
-/// structures with equal steps. The structures that PBE holds back are in no part of this. Each row
-/// is asked at its own level of theory.
+/// structures with equal steps; from scratch on PBE; and a committee of what saw all of PBE. The
+/// structures that PBE holds back are in no part of this. Each row is asked at its own level of
+/// theory.
 struct BestModel {
   std::string table, markdown;
   Curves figures;
@@ -328,51 +326,75 @@ struct BestModel {
 BestModel best_model(const ModelEntry& entry, const Question& question,
                      const TrainerOptions& options, const StudyArguments& arguments) {
   BestModel out;
+  ModelSetup setup;
+  setup.descriptor = {{"channels", more_channels}, {"cutoff", longer_cutoff}};
+  const auto train = [&](const Data& data, int epochs, const fs::path& where, std::uint64_t seed,
+                         const std::string& start) {
+    TrainerOptions o = options;
+    o.epochs = epochs;
+    TrainedModel trained = trained_model(entry, data, o, seed, arguments.threads,
+                                         fs::path(arguments.out) / where, setup, start);
+    out.interrupted = !trained.model;
+    return trained;
+  };
+  using Members = std::vector<const TrainedModel*>;
+  const auto ask = [](const Members& members, const Data& data, const EvaluationSet& states,
+                      double seconds_before) {
+    const auto predict = [&](const auto&... of) {
+      std::vector<std::vector<Prediction>> all;
+      for (const TrainedModel* m : members) all.push_back(m->model->predict(of...));
+      return combine(all).mean;
+    };
+    Row row;
+    ask_errors(row, data.frames, data.split.test,
+               predict(data.frames, data.split.test, Properties{true, false}), "");
+    ask_states(row, states, predict(states.frames, Properties{false, false}), "");
+    double& seconds = row.values["training (s)"];
+    seconds = seconds_before;
+    for (const TrainedModel* m : members) seconds += m->seconds;
+    return row;
+  };
+  const auto title = [](const char* level, const Data& data, int epochs) {
+    return std::string(level) + ", " + std::to_string(data.split.train.size()) + " structures, " +
+           std::to_string(epochs) + " epochs";
+  };
+
   const std::vector<std::string> names{"energy (meV/atom)", "forces (meV/Å)", "charges (me)"};
   std::vector<Curve> curves(names.size());
   Study rows;
-  const fs::path folder = arguments.out;
-  ModelSetup setup;
-  setup.descriptor = {{"channels", more_channels}, {"cutoff", longer_cutoff}};
-  TrainedModel start;
-  /// One row; `from_start`: goes on from the model of the first. Null when interrupted.
-  const auto add = [&](const char* level, const Data& data, const EvaluationSet& states, int epochs,
-                       const fs::path& where, bool from_start) {
-    TrainerOptions o = options;
-    o.epochs = epochs;
-    TrainedModel trained = trained_model(entry, data, o, 1, arguments.threads, folder / where,
-                                         setup, from_start ? start.path : "");
-    if (!trained.model) {
-      out.interrupted = true;
-      return trained;
-    }
-    Row row;
-    ask_test(row, data, *trained.model);
-    ask_states(row, states, trained.model->predict(states.frames, {false, false}), "");
-    row.values["training (s)"] = trained.seconds + (from_start ? start.seconds : 0.0);
-    const std::size_t n = data.split.train.size();
-    for (std::size_t k = 0; from_start && k < names.size(); ++k)
-      curves[k].emplace_back(static_cast<double>(n), row.values[names[k]]);
-    std::string title = level;
-    title += ", " + std::to_string(n) + " structures, " + std::to_string(epochs) + " epochs";
-    if (from_start) title += " from the first row's model";
-    rows.add(title, {row});
-    return trained;
-  };
-  const bool fast = arguments.fast;
-  start = add("GFN1-xTB", question.first, question.states,
-              options.epochs * (fast ? 1 : longer_epochs), "first", false);
-  const int epochs = options.epochs * (fast ? 1 : pbe_epochs);
+  const int long_run = options.epochs * (arguments.fast ? 1 : longer_epochs);
+  const TrainedModel first = train(question.first, long_run, "first", 1, "");
+  if (out.interrupted) return out;
+  rows.add(title("GFN1-xTB", question.first, long_run),
+           {ask({&first}, question.first, question.states, 0.0)});
+
+  const Data& pbe = question.pbe;
+  const int epochs = options.epochs * (arguments.fast ? 1 : pbe_epochs);
+  TrainedModel continued;
   for (int quarters : {1, 2, 4}) {
+    Data part = pbe;
+    part.split.train.resize(pbe.split.train.size() * static_cast<std::size_t>(quarters) / 4);
+    const int n = epochs * 4 / quarters;
+    continued = train(part, n, fs::path("pbe") / std::to_string(25 * quarters), 1, first.path);
     if (out.interrupted) return out;
-    Data part = question.pbe;
-    part.split.train.resize(part.split.train.size() * static_cast<std::size_t>(quarters) / 4);
-    add("PBE", part, question.pbe_states, epochs * 4 / quarters,
-        fs::path("pbe") / std::to_string(25 * quarters), true);
+    Row row = ask({&continued}, pbe, question.pbe_states, first.seconds);
+    for (std::size_t k = 0; k < names.size(); ++k)
+      curves[k].emplace_back(static_cast<double>(part.split.train.size()), row.values[names[k]]);
+    rows.add(title("PBE", part, n) + " from the first row's model", {row});
   }
-  if (out.interrupted) return out;
-  add("PBE", question.pbe, question.pbe_states, epochs, "pbe/alone", false);
-  if (out.interrupted) return out;
+
+  std::vector<TrainedModel> alone;
+  std::vector<Row> seeds;
+  for (std::uint64_t seed = 1; seed <= committee_seeds; ++seed) {
+    alone.push_back(train(pbe, epochs, "pbe/alone", seed, ""));
+    if (out.interrupted) return out;
+    seeds.push_back(ask({&alone.back()}, pbe, question.pbe_states, 0.0));
+  }
+  rows.add(title("PBE", pbe, epochs), seeds);
+  Members committee{&continued};
+  for (const TrainedModel& member : alone) committee.push_back(&member);
+  rows.add("Committee of the last two rows' " + std::to_string(committee.size()) + " models",
+           {ask(committee, pbe, question.pbe_states, first.seconds)});
 
   std::vector<std::string> columns = names;
   for (const char* more : {"E(+1) − E(0) (eV)", "E(+2) − E(+1) (eV)", "level of 0/+2 (eV)",
@@ -382,9 +404,9 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   out.table = rows.html_table(columns);
   out.markdown = rows.markdown(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
-    std::string title = entry.title;
-    title += ": error of the test part, PBE";
-    out.figures.add(title, "structures trained on", "root mean square error", names[k], curves[k]);
+    std::string figure = entry.title;
+    figure += ": error of the test part, PBE";
+    out.figures.add(figure, "structures trained on", "root mean square error", names[k], curves[k]);
   }
   return out;
 }
@@ -464,8 +486,8 @@ int run(const StudyArguments& arguments) {
   figures += std::to_string(more_channels) + " channels, cutoff " + number_text(longer_cutoff);
   figures +=
       " Å), and from there on structures labelled with PBE: parts of them with the same "
-      "number of steps, and, for comparison, all of them from scratch. Each row is measured "
-      "on the test part of its level; PBE's " +
+      "number of steps, and all of them from scratch, from several seeds. A committee answers with "
+      "the mean of its models. Each row is measured on the test part of its level; PBE's " +
       std::to_string(question.pbe.split.test.size());
   figures += " test structures are in no part of either level's training, and neither are the " +
              std::to_string(question.pbe_states.geometries.size());
