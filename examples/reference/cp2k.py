@@ -210,7 +210,8 @@ def _orbital_transformation(orbitals: OrbitalTransformation, eps_scf: float) -> 
 
 
 def _smearing(orbitals: Smearing) -> str:
-    return (f"   SCF_GUESS ATOMIC\n   MAX_SCF {orbitals.max_scf}\n   ADDED_MOS {orbitals.empty_orbitals}\n"
+    return (f"   SCF_GUESS ATOMIC\n   MAX_SCF {orbitals.max_scf}\n"
+            f"   ADDED_MOS {orbitals.empty_orbitals}\n"
             "   &DIAGONALIZATION\n    ALGORITHM STANDARD\n   &END\n"
             "   &SMEAR ON\n    METHOD FERMI_DIRAC\n"
             f"    ELECTRONIC_TEMPERATURE [K] {orbitals.temperature}\n   &END\n"

@@ -487,16 +487,15 @@ int run(const StudyArguments& arguments) {
   figures +=
       " Å), and from there on structures labelled with PBE: parts of them with the same "
       "number of steps, and all of them from scratch, from several seeds. A committee answers with "
-      "the mean of its models. Each row is measured on the test part of its level; PBE's " +
-      std::to_string(question.pbe.split.test.size());
-  figures += " test structures are in no part of either level's training, and neither are the " +
-             std::to_string(question.pbe_states.geometries.size());
-  char pbe_text[300];
+      "the mean of its models. Each row is measured on the test part of its level; PBE's ";
+  char pbe_text[400];
   std::snprintf(
       pbe_text, sizeof pbe_text,
-      " geometries that PBE labels at three charges (level of 0/+2 at %.2f ± %.2f eV, %.0f "
-      "± %.0f %% of the charge on silicon).",
-      pbe_level.mean, pbe_level.deviation, pbe_share.mean, pbe_share.deviation);
+      "%zu test structures are in no part of either level's training, and neither are the "
+      "%zu geometries that PBE labels at three charges (level of 0/+2 at %.2f ± %.2f eV, "
+      "%.0f ± %.0f %% of the charge on silicon).",
+      question.pbe.split.test.size(), question.pbe_states.geometries.size(), pbe_level.mean,
+      pbe_level.deviation, pbe_share.mean, pbe_share.deviation);
   figures += pbe_text;
   figures += " Times are from scratch on, those of the first row included.</p>\n";
   figures += again.table + again.figures.html();
