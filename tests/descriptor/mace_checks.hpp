@@ -323,7 +323,6 @@ void check_derivatives(int variant, bool features) {
   std::size_t wrong = 0;
   for (std::size_t k = 0; k < s.parameters.size(); ++k) {
     const double difference = (up.parameters[k] - down.parameters[k]) / (2 * step);
-    wrong += !near(second.parameters[k].value, r.parameters[k], parameter_scale, 1e-12);
     wrong += !near(second.parameters[k].tangent, difference, mixed, difference_tolerance);
   }
   CHECK(wrong == 0);

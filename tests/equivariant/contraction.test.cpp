@@ -132,8 +132,7 @@ TEST_CASE("the adjoint of the product basis is its derivative", "[equivariant]")
     std::vector<double> direction(s.a.size());
     for (double& x : direction) x = random.normal();
 
-    ProductBasis<double>::Gradient<double> gradient;
-    ProductBasis<double>::Gradient<D> dual_gradient;
+    ProductBasis<double>::Gradient gradient, dual_gradient;
     s.product.reset(gradient);
     s.product.reset(dual_gradient);
     double along = 0.0, tangent = 0.0;

@@ -118,6 +118,26 @@ constexpr R tangent_of(Dual<R> x) {
   return x.tangent;
 }
 
+/// What a gradient by parameters keeps of a number: of a dual its tangent, since nothing asks for
+/// the value.
+template <std::floating_point R>
+constexpr R gradient_part(R x) {
+  return x;
+}
+template <std::floating_point R>
+constexpr R gradient_part(Dual<R> x) {
+  return x.tangent;
+}
+/// Adds to that part.
+template <std::floating_point R>
+constexpr void add_to_gradient(R& sum, R x) {
+  sum += x;
+}
+template <std::floating_point R>
+constexpr void add_to_gradient(Dual<R>& sum, R x) {
+  sum.tangent += x;
+}
+
 template <class R>
 Dual<R> sqrt(Dual<R> x) {
   using std::sqrt;

@@ -240,6 +240,24 @@ LEYDEN_ALWAYS_INLINE Pack<Dual<R>> fma(Pack<Dual<R>> a, Pack<R> b, Pack<Dual<R>>
   return {fma(a.value, b, c.value), fma(a.tangent, b, c.tangent)};
 }
 
+/// c + gradient_part(a b).
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> fma_gradient_part(Pack<R> a, Pack<R> b, Pack<R> c) {
+  return fma(a, b, c);
+}
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> fma_gradient_part(Pack<Dual<R>> a, Pack<Dual<R>> b, Pack<R> c) {
+  return fma(a.value, b.tangent, fma(a.tangent, b.value, c));
+}
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> gradient_part(Pack<R> a) {
+  return a;
+}
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> gradient_part(Pack<Dual<R>> a) {
+  return a.tangent;
+}
+
 /// The sum of all lanes.
 template <std::floating_point R>
 LEYDEN_ALWAYS_INLINE R sum_lanes(Pack<R> a) {

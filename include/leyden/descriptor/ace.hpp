@@ -52,17 +52,18 @@ class Ace {
     std::vector<double> radius;  // (n) covalent, Å
     // Rows of channel maps, per sender's species: offsets in basis, radial and edge_basis_bar.
     std::vector<std::vector<int>> basis_rows, radial_rows, edge_rows;
-    std::vector<int> edge_radial;               // (edges) offset in radial, in paths
-    Buffer<Pack<T>> basis, basis_bar;           // radial basis, [pair][tile]
-    Buffer<Pack<T>> edge_basis_bar;             // [edge][tile]
-    std::vector<T> radial_values;               // (radial_count)
-    std::vector<T> harmonics, harmonics_bar;    // [edge][lm]
-    std::vector<T> coupled;                     // [edge of one atom][coupled]
-    Buffer<Pack<T>> radial, radial_bar;         // R, [edge][tile][l]
-    Buffer<Pack<T>> ones, ones_bar;             // (n): every neighbour sends a one
-    FeatureArray<T> atomic, atomic_bar;         // A
-    Buffer<Pack<T>> weight_bar, component_bar;  // scratch
-    typename ProductBasis<Real>::template Gradient<T> energy_gradient, feature_gradient;
+    std::vector<int> edge_radial;             // (edges) offset in radial, in paths
+    Buffer<Pack<T>> basis, basis_bar;         // radial basis, [pair][tile]
+    Buffer<Pack<T>> edge_basis_bar;           // [edge][tile]
+    std::vector<T> radial_values;             // (radial_count)
+    std::vector<T> harmonics, harmonics_bar;  // [edge][lm]
+    std::vector<T> coupled;                   // [edge of one atom][coupled]
+    Buffer<Pack<T>> radial, radial_bar;       // R, [edge][tile][l]
+    Buffer<Pack<T>> ones, ones_bar;           // (n): every neighbour sends a one
+    FeatureArray<T> atomic, atomic_bar;       // A
+    Buffer<Pack<T>> component_bar;            // scratch
+    Buffer<Pack<Real>> weight_bar;
+    typename ProductBasis<Real>::Gradient energy_gradient, feature_gradient;
   };
 
   /// @throws ModelError for options that make no sense.

@@ -36,7 +36,8 @@ struct DescriptorTape {
 /// - forward(geometry, tape): fills features and node_energies, zeroes feature_cotangents.
 /// - backward(geometry, tape, energy_cotangent, parameter_gradient): adds, for the scalar
 ///   Σ_i ē E_i + Σ h̄·h, the edge gradient (set) and the parameter gradient (added; empty span:
-///   skipped). Must follow forward on the same tape.
+///   skipped; of duals only the tangents are read, see gradient_part). Must follow forward on the
+///   same tape.
 template <class D>
 concept Descriptor = requires(D d, const D& c, ParameterLayout& layout,
                               std::span<const double> parameters,

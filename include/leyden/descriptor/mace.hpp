@@ -97,9 +97,10 @@ class Mace {
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
     typename RadialKnots<Real>::template Tape<T> knots;
     // backward's scratch
-    Buffer<Pack<T>> radial_bar, paths_bar, weight_bar, hidden_bar;
+    Buffer<Pack<T>> radial_bar, paths_bar, hidden_bar;
+    Buffer<Pack<Real>> weight_bar;
     FeatureArray<T> up_bar, mixed_bar, basis_node_bar, product_bar;
-    typename ProductBasis<Real>::template Gradient<T> product_gradient;
+    typename ProductBasis<Real>::Gradient product_gradient;
     std::vector<int> rows_in, rows_out;
   };
 
@@ -120,7 +121,8 @@ class Mace {
   template <Number T, Executor E = SerialExecutor>
   void forward(const Geometry<T>& geometry, Tape<T>& tape, const E& executor = {}) const;
   /// feature_cotangents are consumed: they end as the cotangents of everything that reads a
-  /// feature. @throws ModelError for a gradient by parameters when radial functions are splines.
+  /// feature. parameter_gradient is added to, of duals the tangents alone (gradient_part).
+  /// @throws ModelError for a gradient by parameters when radial functions are splines.
   template <Number T, Executor E = SerialExecutor>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                 std::span<T> parameter_gradient, const E& executor = {}) const;

@@ -24,11 +24,11 @@ void fill_packs(Buffer<Pack<R>>& packs, const double* values, std::size_t count,
                                        static_cast<R>(values[i * stride] * scale));
 }
 template <Number T>
-void add_lanes(T* values, std::size_t count, std::size_t stride, const Buffer<Pack<T>>& packs,
-               T factor, double scale) {
+void add_lanes(T* values, std::size_t count, std::size_t stride,
+               const Buffer<Pack<RealOf<T>>>& packs, double scale) {
   for (std::size_t i = 0; i < count; ++i)
-    values[i * stride] +=
-        lane_of(packs.data(), static_cast<int>(i)) * factor * static_cast<RealOf<T>>(scale);
+    add_to_gradient(values[i * stride],
+                    lane_of(packs.data(), static_cast<int>(i)) * static_cast<RealOf<T>>(scale));
 }
 
 }  // namespace detail
@@ -323,7 +323,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
   }
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
-  if (tape.on_knots) tape.knots.distance_bar.assign(tape.knots.knot.size(), T(0));
+  if (tape.on_knots) tape.knots.distance_bar.assign(tape.knots.knot.size(), Pack<T>());
   tape.harmonics_bar.assign(edge_groups(tape) * tape.harmonics.size(), T(0));
   if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
   tape.factor_bar.assign(tape.factor.size(), T(0));
@@ -366,7 +366,7 @@ bool Mace<Shape, Real>::locate_on_knots(const Geometry<T>& geometry, Tape<T>& ta
   if (!tape.training || knots_ == nullptr) return false;
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   tape.knots.knot.resize(pairs);
-  tape.knots.at.resize(pairs);
+  tape.knots.weights.resize(pairs);
   const RadialKnots<Real>& knots_of_all = knots().layers[0];
   for (std::size_t p = 0; p < pairs; ++p)
     knots_of_all.locate(p, geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
@@ -475,7 +475,7 @@ void Mace<Shape, Real>::pull_back_edges(const Geometry<T>& geometry, Tape<T>& ta
     for (std::size_t p = 0; p < tape.knots.knot.size(); ++p) {
       const std::size_t e = static_cast<std::size_t>(geometry.pair_edge[p]);
       tape.edge_gradient[e] +=
-          geometry.vector[e] * (tape.knots.distance_bar[p] / geometry.length[e]);
+          geometry.vector[e] * (sum_lanes(tape.knots.distance_bar[p]) / geometry.length[e]);
     }
   const std::size_t pairs = needs_basis(tape) ? static_cast<std::size_t>(geometry.n_pairs) : 0;
   for (std::size_t p = 0; p < pairs; ++p) {

@@ -298,23 +298,27 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
       });
       return;
     }
-    tape.radial_bar.assign(lt.radial.size(), Pack<T>());
-    for (int i = 0; i < n; ++i) {
-      const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
-      const typename C::Edges edges = receiver_edges<C>(geometry, i);
-      for (int t = 0; t < tiles; ++t) {
-        const std::size_t tile = static_cast<std::size_t>(t) * pairs * C::path_count;
+    // Knots take a tile while it is in cache, and its memory serves all.
+    const std::size_t tile_size = pairs * C::path_count;
+    tape.radial_bar.assign(tape.on_knots ? tile_size : lt.radial.size(), Pack<T>());
+    if (tape.on_knots) knots().layers[k].start_backward(tape.knots, weights);
+    for (int t = 0; t < tiles; ++t) {
+      const std::size_t tile = static_cast<std::size_t>(t) * tile_size;
+      Pack<T>* bar = tape.radial_bar.data() + (tape.on_knots ? 0 : tile);
+      for (int i = 0; i < n; ++i) {
+        const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
         C::backward(
-            edges, tape.harmonics.data() + first * lm_edge, lt.radial.data() + tile, lt.up.at(t, 0),
-            tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
-            tape.radial_bar.data() + tile, tape.up_bar.at(t, 0),
-            tape.harmonics_bar.data() + first * lm_edge);
+            receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge,
+            lt.radial.data() + tile, lt.up.at(t, 0),
+            tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
+            tape.up_bar.at(t, 0), tape.harmonics_bar.data() + first * lm_edge);
       }
+      if (tape.on_knots) knots().layers[k].backward(static_cast<std::size_t>(t), bar, tape.knots);
     }
   });
   if (tape.tabulated) return;
   if (tape.on_knots) {
-    knots().layers[k].backward(layer.radial, tape.radial_bar.data(), tape.knots, gradient);
+    if (weights) knots().layers[k].finish_backward(layer.radial, tape.knots, gradient);
     return;
   }
   if (!tape.factor.empty())
@@ -405,17 +409,18 @@ void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
   const double fan_in = channel_scale();
   for (std::size_t k = 0; k < linear_readouts(); ++k) {
     const Buffer<Pack<Real>>& w = readouts_[k * heads() + head];
-    tape.weight_bar.assign(w.size(), Pack<T>());
+    tape.weight_bar.assign(w.size(), Pack<Real>());
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t t = 0; t < w.size(); ++t) {
         const int tile = static_cast<int>(t), atom = static_cast<int>(i);
         Pack<T>& h_bar = *tape.feature_cotangents[k].at(tile, atom);
         h_bar = fma(w[t], Pack<T>(bar), h_bar);
-        tape.weight_bar[t] += *tape.features[k].at(tile, atom);
+        tape.weight_bar[t] =
+            fma_gradient_part(*tape.features[k].at(tile, atom), Pack<T>(bar), tape.weight_bar[t]);
       }
     if (weights)
       detail::add_lanes(readout_slices_[k].of(gradient).data() + head,
-                        static_cast<std::size_t>(options_.channels), heads(), tape.weight_bar, bar,
+                        static_cast<std::size_t>(options_.channels), heads(), tape.weight_bar,
                         fan_in);
   }
   if (!has_hidden_readout()) return;
@@ -424,17 +429,18 @@ void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
   const std::size_t tiles = last.size();
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   tape.hidden_bar.resize(n * tiles);
-  tape.weight_bar.assign(tiles, Pack<T>());
+  tape.weight_bar.assign(tiles, Pack<Real>());
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t t = 0; t < tiles; ++t) {
       const Pack<T> x = tape.hidden[i * tiles + t];
       tape.hidden_bar[i * tiles + t] =
           last[t] * (normalized_silu_derivative(x, Real(1)) * Pack<T>(bar));
-      tape.weight_bar[t] += normalized_silu(x, Real(1));
+      tape.weight_bar[t] =
+          fma_gradient_part(normalized_silu(x, Real(1)), Pack<T>(bar), tape.weight_bar[t]);
     }
   if (weights)
     detail::add_lanes(readout_slices_.back().of(gradient).data() + head * width * heads() + head,
-                      width, heads(), tape.weight_bar, bar, readout_last_scale());
+                      width, heads(), tape.weight_bar, readout_last_scale());
   const RowsView<const Pack<T>> hidden_bar{tape.hidden_bar.data(), 1, nullptr, tiles};
   const Mixing<Real>& hidden = readout_hidden_[head];
   hidden.template apply_transposed<T>(
@@ -515,9 +521,9 @@ void Mace<Shape, Real>::map_gradient(const Mixing<Real>& map, std::size_t rows,
                                      RowsView<const Pack<T>> x, RowsView<const Pack<T>> y_bar,
                                      Tape<T>& tape, T* w_bar, std::size_t row_stride,
                                      double scale) const {
-  tape.weight_bar.assign(map.gradient_size(), Pack<T>());
+  tape.weight_bar.assign(map.gradient_size(), Pack<Real>());
   mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data());
-  map.template unpack_gradient<T>(tape.weight_bar.data(), w_bar, row_stride, scale);
+  map.unpack_gradient(tape.weight_bar.data(), w_bar, row_stride, scale);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI

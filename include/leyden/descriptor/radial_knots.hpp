@@ -25,18 +25,21 @@ class RadialKnots {
   using Network = RadialPerceptron<Real>;
 
  public:
+  /// Cubic polynomials of one pair: the factors of value and slope at the knot below and of value
+  /// and slope at the one above, and the slopes of these factors by the distance.
+  template <Number T>
+  struct Weights {
+    std::array<T, 4> factor, slope;
+  };
   /// Where the pairs lie and what comes back from them.
   template <Number T>
   struct Tape {
-    std::vector<int> knot;        // (pairs) the one below
-    std::vector<T> at;            // (pairs) from that knot (0) to the next (1)
-    std::vector<T> distance_bar;  // (pairs)
-    // [tile][knot][function]
-    Buffer<Pack<T>> value_bar, slope_bar;
+    std::vector<int> knot;            // (pairs) the one below
+    std::vector<Weights<T>> weights;  // (pairs)
+    Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
+    // [tile][knot][function]: of slopes (value) and of values (tangent)
     Buffer<Pack<D>> out_bar;
-    Buffer<Pack<D>> basis_bar;
     typename Network::template Tape<D> scratch;
-    std::vector<D> gradient;  // (parameters)
   };
 
   RadialKnots() = default;
@@ -65,108 +68,89 @@ class RadialKnots {
     const T at = distance * static_cast<Real>(1.0 / width_);
     const int knot = std::clamp(static_cast<int>(value_of(at)), 0, static_cast<int>(rows_) - 2);
     tape.knot[pair] = knot;
-    tape.at[pair] = at - T(static_cast<Real>(knot));
+    tape.weights[pair] = hermite(at - T(static_cast<Real>(knot)));
   }
 
   /// out: [tile][pair][function].
   template <Number T>
   void forward(const Tape<T>& tape, Pack<T>* out) const {
     const std::size_t pairs = tape.knot.size();
-    for (std::size_t p = 0; p < pairs; ++p) {
-      const auto [c, slopes] = hermite(tape.at[p]);
-      const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
-      for (std::size_t t = 0; t < tiles_; ++t) {
+    for (std::size_t t = 0; t < tiles_; ++t)
+      for (std::size_t p = 0; p < pairs; ++p, out += functions_) {
+        const std::array<T, 4>& c = tape.weights[p].factor;
+        const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
         const Pack<D>* low = knot(t, tape.knot[p]);
         const Pack<D>* high = low + functions_;
-        Pack<T>* to = out + (t * pairs + p) * functions_;
         for (std::size_t f = 0; f < functions_; ++f)
-          to[f] = fma(
+          out[f] = fma(
               value0, low[f].value,
               fma(slope0, low[f].tangent, fma(value1, high[f].value, slope1 * high[f].tangent)));
       }
-    }
   }
 
-  /// Adds to tape.distance_bar, and to `gradient` unless it is empty (of duals: to its tangents
-  /// only). out_bar: as forward's out.
+  /// Before the tiles of a layer. @param weights  whether gradients by parameters are asked for
   template <Number T>
-  void backward(const Network& network, const Pack<T>* out_bar, Tape<T>& tape,
-                std::span<T> gradient) const {
-    const bool weights = !gradient.empty();
-    if (weights) {
-      tape.value_bar.assign(out_.size(), Pack<T>());
-      tape.slope_bar.assign(out_.size(), Pack<T>());
-    }
+  void start_backward(Tape<T>& tape, bool weights) const {
+    tape.out_bar.assign(weights ? out_.size() : 0, Pack<D>());
+  }
+  /// Adds to tape.distance_bar what comes back from one tile. out_bar: [pair][function] of the
+  /// tile, which is zero afterwards.
+  template <Number T>
+  void backward(std::size_t tile, Pack<T>* out_bar, Tape<T>& tape) const {
+    const bool weights = !tape.out_bar.empty();
     const std::size_t pairs = tape.knot.size();
-    for (std::size_t p = 0; p < pairs; ++p) {
-      const auto [c, slopes] = hermite(tape.at[p]);
-      const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
+    for (std::size_t p = 0; p < pairs; ++p, out_bar += functions_) {
+      const auto& [c, slopes] = tape.weights[p];
+      const Pack<D>* low = knot(tile, tape.knot[p]);
+      const Pack<D>* high = low + functions_;
       std::array<Pack<T>, 4> sums{};
-      for (std::size_t t = 0; t < tiles_; ++t) {
-        const Pack<D>* low = knot(t, tape.knot[p]);
-        const Pack<D>* high = low + functions_;
-        const Pack<T>* bar = out_bar + (t * pairs + p) * functions_;
+      for (std::size_t f = 0; f < functions_; ++f) {
+        const Pack<T> bar = out_bar[f];
+        sums[0] = fma(bar, low[f].value, sums[0]);
+        sums[1] = fma(bar, low[f].tangent, sums[1]);
+        sums[2] = fma(bar, high[f].value, sums[2]);
+        sums[3] = fma(bar, high[f].tangent, sums[3]);
+      }
+      for (std::size_t k = 0; k < 4; ++k)
+        tape.distance_bar[p] = fma(Pack<T>(slopes[k]), sums[k], tape.distance_bar[p]);
+      if (weights) {
+        const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
+        Pack<D>* low_bar = tape.out_bar.data() + (low - out_.data());
+        Pack<D>* high_bar = low_bar + functions_;
+        const auto add = [](Pack<D>& to, Pack<T> value, Pack<T> slope, Pack<T> bar) {
+          to = {fma_gradient_part(slope, bar, to.value), fma_gradient_part(value, bar, to.tangent)};
+        };
         for (std::size_t f = 0; f < functions_; ++f) {
-          sums[0] = fma(bar[f], low[f].value, sums[0]);
-          sums[1] = fma(bar[f], low[f].tangent, sums[1]);
-          sums[2] = fma(bar[f], high[f].value, sums[2]);
-          sums[3] = fma(bar[f], high[f].tangent, sums[3]);
-        }
-        if (!weights) continue;
-        const std::ptrdiff_t at = low - out_.data();
-        Pack<T>* values = tape.value_bar.data() + at;
-        Pack<T>* by_slope = tape.slope_bar.data() + at;
-        for (std::size_t f = 0; f < functions_; ++f) {
-          values[f] = fma(value0, bar[f], values[f]);
-          by_slope[f] = fma(slope0, bar[f], by_slope[f]);
-          values[functions_ + f] = fma(value1, bar[f], values[functions_ + f]);
-          by_slope[functions_ + f] = fma(slope1, bar[f], by_slope[functions_ + f]);
+          add(low_bar[f], value0, slope0, out_bar[f]);
+          add(high_bar[f], value1, slope1, out_bar[f]);
         }
       }
-      for (std::size_t k = 0; k < 4; ++k) tape.distance_bar[p] += slopes[k] * sum_lanes(sums[k]);
+      std::fill_n(out_bar, functions_, Pack<T>());
     }
-    if (!weights) return;
-    // Training on duals asks for tangents alone, which halves this.
-    if constexpr (is_dual_v<T>)
-      pull_back(
-          network, tape, [](const Pack<T>& x) { return x.tangent; },
-          [&](std::size_t k, Real x) { gradient[k].tangent += x; });
-    else
-      pull_back(
-          network, tape, [](const Pack<T>& x) { return x; },
-          [&](std::size_t k, Real x) { gradient[k] += x; });
+  }
+  /// After all tiles: adds the gradient by the weights of `network`, which is that of the
+  /// constructor.
+  ///
+  /// On duals by the distance the tangent of ∇θ(a·out) with a = s̄ + v̄ ε is s̄·∇θ(slope) +
+  /// v̄·∇θ(value).
+  template <Number T>
+  void finish_backward(const Network& network, Tape<T>& tape, std::span<T> gradient) const {
+    network.template backward<D>(rows_, basis_.data(), tape.out_bar.data(), nullptr, activations_,
+                                 tape.scratch, gradient);
   }
 
  private:
   const Pack<D>* knot(std::size_t tile, int k) const {
     return out_.data() + (tile * rows_ + static_cast<std::size_t>(k)) * functions_;
   }
-  /// Of value and slope below and value and slope above: their factors, and the factors' slopes by
-  /// the distance.
   template <Number T>
-  std::pair<std::array<T, 4>, std::array<T, 4>> hermite(T u) const {
+  Weights<T> hermite(T u) const {
     const Real h = static_cast<Real>(width_), inverse = static_cast<Real>(1.0 / width_);
     const T v = T(Real(1)) - u;
     const T uv6 = u * v * (Real(6) * inverse);
     return {{v * v * (T(Real(1)) + u * Real(2)), u * v * v * h, u * u * (T(Real(1)) + v * Real(2)),
              u * u * v * -h},
             {-uv6, v * (v - u * Real(2)), uv6, u * (u - v * Real(2))}};
-  }
-  /// On duals by the distance the tangent of ∇θ(a·out) with a = s̄ + v̄ ε is s̄·∇θ(slope) +
-  /// v̄·∇θ(value).
-  template <Number T, class Part, class Add>
-  void pull_back(const Network& network, Tape<T>& tape, Part&& part, Add&& add) const {
-    tape.out_bar.resize(out_.size());
-    for (std::size_t k = 0; k < out_.size(); ++k)
-      tape.out_bar[k] = {part(tape.slope_bar[k]), part(tape.value_bar[k])};
-    tape.basis_bar.resize(basis_.size());
-    const auto [first, last] = network.parameter_range();
-    if (tape.gradient.size() < last) tape.gradient.resize(last);
-    std::fill(tape.gradient.begin() + static_cast<std::ptrdiff_t>(first),
-              tape.gradient.begin() + static_cast<std::ptrdiff_t>(last), D(0));
-    network.template backward<D>(rows_, basis_.data(), tape.out_bar.data(), tape.basis_bar.data(),
-                                 activations_, tape.scratch, std::span<D>(tape.gradient));
-    for (std::size_t k = first; k < last; ++k) add(k, tape.gradient[k].tangent);
   }
 
   std::size_t rows_ = 0, functions_ = 0, tiles_ = 0;

@@ -28,11 +28,8 @@ namespace leyden::inline LEYDEN_ABI {
 template <std::floating_point R>
 class ProductBasis {
  public:
-  /// Cotangents of all coefficients, [species][tile][coefficient].
-  template <Number T>
-  struct Gradient {
-    Buffer<Pack<T>> coefficients;
-  };
+  /// Cotangents of all coefficients (of duals: gradient_part), [species][tile][coefficient].
+  using Gradient = Buffer<Pack<R>>;
 
   ProductBasis() = default;
   /// tables: one contraction per output L = 0 … l_out (more are ignored).
@@ -96,7 +93,7 @@ class ProductBasis {
   /// a_bar: set. gradient: added to, or null.
   template <Number T>
   void backward(int species, int tile, const Pack<T>* a, const Pack<T>* b_bar, Pack<T>* a_bar,
-                Gradient<T>* gradient) const {
+                Gradient* gradient) const {
     constexpr int atom = 0;
     if (gradient == nullptr)
       backward_atoms<1, false, T>(species, tile, &atom, a, b_bar, a_bar, nullptr);
@@ -112,22 +109,19 @@ class ProductBasis {
     });
   }
 
-  template <Number T>
-  void reset(Gradient<T>& gradient) const {
-    gradient.coefficients.assign(coefficients_.size(), Pack<T>());
-  }
+  void reset(Gradient& gradient) const { gradient.assign(coefficients_.size(), Pack<R>()); }
   /// Adds the cotangents of the coefficients to those of the weights.
   template <Number T>
-  void unpack_gradient(const Gradient<T>& gradient, std::span<T> parameters_bar) const {
+  void unpack_gradient(const Gradient& gradient, std::span<T> parameters_bar) const {
     for_each_coupling([&](std::size_t slice, int paths, int path, int coefficient, double value) {
       for (int z = 0; z < species_; ++z) {
         T* w = weight(slices_[slice].of(parameters_bar).data(), z, paths, path);
         for (int c = 0; c < channels_; ++c)
-          w[c] += gradient
-                      .coefficients[index(z, c / Pack<R>::lanes) +
-                                    static_cast<std::size_t>(coefficient)]
-                      .lane(c % Pack<R>::lanes) *
-                  static_cast<R>(value);
+          add_to_gradient(
+              w[c],
+              gradient[index(z, c / Pack<R>::lanes) + static_cast<std::size_t>(coefficient)].lane(
+                  c % Pack<R>::lanes) *
+                  static_cast<R>(value));
       }
     });
   }
@@ -195,11 +189,10 @@ class ProductBasis {
 
   template <int n, bool weights, Number T>
   void backward_atoms(int species, int tile, const int* atoms, const Pack<T>* a_all,
-                      const Pack<T>* b_bar_all, Pack<T>* a_bar_all, Gradient<T>* gradient) const {
+                      const Pack<T>* b_bar_all, Pack<T>* a_bar_all, Gradient* gradient) const {
     static_assert(n == 1 || !weights);
     const Pack<R>* w = coefficients_.data() + index(species, tile);
-    [[maybe_unused]] Pack<T>* w_bar =
-        weights ? gradient->coefficients.data() + index(species, tile) : nullptr;
+    [[maybe_unused]] Pack<R>* w_bar = weights ? gradient->data() + index(species, tile) : nullptr;
     const int* factor = program_.factors();
     const ProductProgram::Run* run = program_.runs();
     Local<T, n> a, a_bar;
@@ -210,11 +203,14 @@ class ProductBasis {
     for (int i = 0; i < n; ++i)
       b_bar[i] = b_bar_all + static_cast<std::ptrdiff_t>(atoms[i]) * (l_out_ + 1) * (l_out_ + 1);
     const auto add = [](Pack<T>& to, auto x, Pack<T> y) { to = fma(x, y, to); };
+    const auto add_part = [](Pack<R>& to, Pack<T> x, Pack<T> y) {
+      to = fma_gradient_part(x, y, to);
+    };
     for (const ProductProgram::Component& component : program_.components()) {
       Registers<Pack<T>, n> bar;
       unroll<n>([&](auto i) { bar[i] = *b_bar[i]++; });
       for (int k = 0; k < component.linear; ++k, ++w, ++factor) {
-        if constexpr (weights) add(*w_bar++, bar[0], a[*factor][0]);
+        if constexpr (weights) add_part(*w_bar++, bar[0], a[*factor][0]);
         unroll<n>([&](auto i) { add(a_bar[*factor][i], *w, bar[i]); });
       }
       for (int r = 0; r < component.runs; ++r, ++run) {
@@ -223,17 +219,17 @@ class ProductBasis {
         if (run->square) {
           unroll<n>([&](auto i) { inner[i] = Pack<T>(*w); });
           ++w;
-          if constexpr (weights) *w_bar++ += pair_bar[0];
+          if constexpr (weights) *w_bar++ += gradient_part(pair_bar[0]);
         }
         for (int k = 0; k < run->cubic; ++k, ++w, ++factor) {
-          if constexpr (weights) add(*w_bar++, pair_bar[0], a[*factor][0]);
+          if constexpr (weights) add_part(*w_bar++, pair_bar[0], a[*factor][0]);
           unroll<n>([&](auto i) {
             inner[i] = fma(*w, a[*factor][i], inner[i]);
             add(a_bar[*factor][i], *w, pair_bar[i]);
           });
         }
         for (int k = 0; k < run->quartic; ++k, ++w, factor += 2) {
-          if constexpr (weights) add(*w_bar++, pair_bar[0] * a[factor[0]][0], a[factor[1]][0]);
+          if constexpr (weights) add_part(*w_bar++, pair_bar[0] * a[factor[0]][0], a[factor[1]][0]);
           unroll<n>([&](auto i) {
             const Pack<T> c = a[factor[0]][i], d = a[factor[1]][i], t = *w * pair_bar[i];
             inner[i] = fma(*w * c, d, inner[i]);

@@ -107,9 +107,10 @@ void mix_rows(std::size_t first, const RowsView<const Pack<T>>& x, int n_in, con
 template <int ins, int tiles, class T>
 LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<const Pack<T>>& x,
                                              int n_in, int first_in, int tile,
-                                             const RowsView<const Pack<T>>& y_bar, Pack<T>* w_bar) {
+                                             const RowsView<const Pack<T>>& y_bar,
+                                             Pack<RealOf<T>>* w_bar) {
   constexpr int lanes = Pack<T>::lanes;
-  Pack<T> sum[ins][tiles];
+  Pack<RealOf<T>> sum[ins][tiles];
   for (std::size_t r = 0; r < rows; ++r) {
     const Pack<T>* from = x.row(r);
     const Pack<T>* bar = y_bar.row(r) + static_cast<std::size_t>(tile) * y_bar.tile_stride;
@@ -118,7 +119,8 @@ LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<co
       const Pack<T> b =
           broadcast_lane(from + static_cast<std::size_t>(c / lanes) * x.tile_stride, c % lanes);
       for (int t = 0; t < tiles; ++t)
-        sum[i][t] = fma(b, bar[static_cast<std::size_t>(t) * y_bar.tile_stride], sum[i][t]);
+        sum[i][t] =
+            fma_gradient_part(b, bar[static_cast<std::size_t>(t) * y_bar.tile_stride], sum[i][t]);
     }
   }
   for (int i = 0; i < ins; ++i)
@@ -143,11 +145,11 @@ void mix(std::size_t rows, RowsView<const Pack<T>> x, int n_in, const Pack<RealO
   for (; r < rows; ++r) detail::mix_rows<1>(r, x, n_in, w, w_stride, out_tiles, y, accumulate);
 }
 
-/// W̄[c] += Σ_r x_r[c] ȳ_r, same layout as W.
+/// W̄[c] += Σ_r x_r[c] ȳ_r, same layout as W; of duals the tangents (gradient_part).
 template <class T>
 void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
-                  RowsView<const Pack<T>> y_bar, int out_tiles, Pack<T>* w_bar) {
-  constexpr int tiles = is_dual_v<T> ? 1 : 2;
+                  RowsView<const Pack<T>> y_bar, int out_tiles, Pack<RealOf<T>>* w_bar) {
+  // Beside the sums: two packs of ȳ and one of x, twice that for duals.
   constexpr int ins = detail::mix_registers / (is_dual_v<T> ? 4 : 2);
   int tile = 0;
   const auto run = [&]<int width>() {
@@ -157,8 +159,7 @@ void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
     for (; c < n_in; ++c)
       detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar);
   };
-  if constexpr (tiles == 2)
-    for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>();
+  for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>();
   for (; tile < out_tiles; ++tile) run.template operator()<1>();
 }
 
@@ -211,12 +212,13 @@ class Mixing {
     });
   }
   /// The adjoint of pack(): adds the packed gradient to the flat one.
-  template <class T>
-  void unpack_gradient(const Pack<T>* packed, T* w_bar, std::size_t row_stride,
+  template <Number T>
+  void unpack_gradient(const Pack<R>* packed, T* w_bar, std::size_t row_stride,
                        double scale) const {
     for_each_weight([&](int in, int out, int tile, int lane) {
-      w_bar[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)] +=
-          packed[static_cast<std::size_t>(tile * n_in_ + in)].lane(lane) * static_cast<R>(scale);
+      add_to_gradient(
+          w_bar[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)],
+          packed[static_cast<std::size_t>(tile * n_in_ + in)].lane(lane) * static_cast<R>(scale));
     });
   }
   std::size_t gradient_size() const { return forward_.size(); }

@@ -40,7 +40,7 @@ class RadialPerceptron {
     std::vector<Buffer<Pack<T>>> before;  // pre-activations of each hidden layer, [row][tile]
     std::vector<Buffer<Pack<T>>> after;   // activations
     std::vector<Buffer<Pack<T>>> bar;     // cotangents of the pre-activations, a chunk of rows
-    std::vector<Buffer<Pack<T>>> gradient;
+    std::vector<Buffer<Pack<R>>> gradient;
   };
 
   RadialPerceptron() = default;
@@ -113,16 +113,16 @@ class RadialPerceptron {
     }
   }
 
-  /// in_bar is set; parameter_gradient is added to unless empty.
+  /// in_bar is set unless null; parameter_gradient is added to unless empty.
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
                 Tape<T>& tape, std::span<T> parameter_gradient) const {
     backward(rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
   }
   /// The same for activations that several threads share, each with memory of its own.
-  template <Number T>
+  template <Number T, Number G>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
-                const Tape<T>& activations, Tape<T>& tape, std::span<T> parameter_gradient) const {
+                const Tape<T>& activations, Tape<T>& tape, std::span<G> parameter_gradient) const {
     const std::size_t hidden = layers_.size() - 1;
     const bool weights = !parameter_gradient.empty();
     tape.bar.resize(hidden);
@@ -130,7 +130,7 @@ class RadialPerceptron {
     if (weights) {
       tape.gradient.resize(layers_.size());
       for (std::size_t k = 0; k < layers_.size(); ++k)
-        tape.gradient[k].assign(layers_[k].gradient_size(), Pack<T>());
+        tape.gradient[k].assign(layers_[k].gradient_size(), Pack<R>());
     }
     for (std::size_t r = 0; r < rows; r += chunk) {
       const std::size_t n = std::min(chunk, rows - r);
@@ -138,8 +138,9 @@ class RadialPerceptron {
       const int block_lanes = blocks_ * Pack<R>::lanes;
       for (int t = 0; t < channel_tiles_; ++t) {
         const RowsView<const Pack<T>> bar = output(rows, r, t, out_bar);
-        mix<T>(n, bar, block_lanes, last.transposed() + t * block_lanes, last.out_lanes(),
-               last.in_tiles(), input_bar<T>(hidden, r, in_bar, tape), t > 0);
+        if (hidden > 0 || in_bar != nullptr)
+          mix<T>(n, bar, block_lanes, last.transposed() + t * block_lanes, last.out_lanes(),
+                 last.in_tiles(), input_bar<T>(hidden, r, in_bar, tape), t > 0);
         if (weights)
           mix_gradient<T>(n, input<T>(hidden, r, in, activations), last.n_in(), bar, blocks_,
                           tape.gradient[hidden].data() +
@@ -155,14 +156,15 @@ class RadialPerceptron {
         if (weights)
           mix_gradient<T>(n, input<T>(k, r, in, activations), layers_[k].n_in(), y,
                           layers_[k].out_tiles(), tape.gradient[k].data());
-        layers_[k].template apply_transposed<T>(n, y, input_bar<T>(k, r, in_bar, tape), false);
+        if (k > 0 || in_bar != nullptr)
+          layers_[k].template apply_transposed<T>(n, y, input_bar<T>(k, r, in_bar, tape), false);
       }
     }
     if (weights)
       for (std::size_t k = 0; k < layers_.size(); ++k)
-        layers_[k].template unpack_gradient<T>(tape.gradient[k].data(),
-                                               slices_[k].of(parameter_gradient).data(),
-                                               static_cast<std::size_t>(widths_[k]), scale(k));
+        layers_[k].unpack_gradient(tape.gradient[k].data(),
+                                   slices_[k].of(parameter_gradient).data(),
+                                   static_cast<std::size_t>(widths_[k]), scale(k));
   }
 
  private:

@@ -31,8 +31,9 @@ constexpr int whole_tiles(int channels) { return (channels + 15) / 16 * 16; }
 /// What adjoints of maps between rows work in.
 template <Number T>
 struct RowMapScratch {
-  Buffer<Pack<T>> packed, rows;
-  std::vector<T> dense;
+  Buffer<Pack<T>> rows;
+  Buffer<Pack<RealOf<T>>> packed;
+  std::vector<RealOf<T>> dense;
 };
 
 /// y = s·W x (+ b) on rows of channels, its weights anywhere in a slice: `place` says where each
@@ -110,24 +111,26 @@ class RowMap {
                                                accumulate);
     if (n_in_ > 0 && !weight_gradient.empty()) {
       const Mixing<R>& m = mixing<R>();
-      scratch.packed.assign(m.gradient_size(), Pack<T>());
+      scratch.packed.assign(m.gradient_size(), Pack<R>());
       mix_gradient<T>(rows, contiguous_rows(x, n_in_), n_in_, bar, m.out_tiles(),
                       scratch.packed.data());
-      scratch.dense.assign(place_.size(), T(R(0)));
-      m.template unpack_gradient<T>(scratch.packed.data(), scratch.dense.data(),
-                                    static_cast<std::size_t>(n_out_), scale_);
+      scratch.dense.assign(place_.size(), R(0));
+      m.unpack_gradient(scratch.packed.data(), scratch.dense.data(),
+                        static_cast<std::size_t>(n_out_), scale_);
       for (std::size_t k = 0; k < place_.size(); ++k)
         if (place_[k] >= 0)
-          weight_gradient[static_cast<std::size_t>(place_[k])] += scratch.dense[k];
+          add_to_gradient(weight_gradient[static_cast<std::size_t>(place_[k])], scratch.dense[k]);
     }
     if (has_bias_ && !bias_gradient.empty()) {
-      scratch.packed.assign(tiles, Pack<T>());
+      scratch.packed.assign(tiles, Pack<R>());
       for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t t = 0; t < tiles; ++t) scratch.packed[t] += y_bar[r * tiles + t];
+        for (std::size_t t = 0; t < tiles; ++t)
+          scratch.packed[t] += gradient_part(y_bar[r * tiles + t]);
       for (int c = 0; c < n_out_; ++c) {
         const std::ptrdiff_t at = bias_place_[static_cast<std::size_t>(c)];
         if (at >= 0)
-          bias_gradient[static_cast<std::size_t>(at)] += lane_of(scratch.packed.data(), c);
+          add_to_gradient(bias_gradient[static_cast<std::size_t>(at)],
+                          lane_of(scratch.packed.data(), c));
       }
     }
   }
