@@ -193,6 +193,9 @@ def arguments() -> argparse.Namespace:
                         help="silica_vacancy: each structure at three charges, for evaluation")
     parser.add_argument("--larger", action="store_true",
                         help="with --states: one vacancy in a cell of twice the length along c")
+    parser.add_argument("--charge", type=int, choices=silica_vacancy.CHARGES,
+                        help="silica_vacancy: only the indices whose structure has this charge; "
+                        "--frames counts the others, too")
     parser.add_argument("--relax-bases", action="store_true",
                         help="silica_vacancy: relax the bases that FOLDER/bases does not have, "
                         "rather than copy the shipped ones")
@@ -203,6 +206,8 @@ def arguments() -> argparse.Namespace:
         parser.error("--states is for silica_vacancy_xtb and silica_vacancy_pbe")
     if chosen.relax_bases and chosen.task == "metal_water_pbe":
         parser.error("--relax-bases is for silica_vacancy_xtb and silica_vacancy_pbe")
+    if chosen.charge is not None and (chosen.task == "metal_water_pbe" or chosen.states):
+        parser.error("--charge is for training frames of silica_vacancy_xtb and silica_vacancy_pbe")
     if chosen.larger and not chosen.states:
         parser.error("--larger is for --states")
     if chosen.frames < 1 or chosen.workers < 1:
@@ -236,6 +241,8 @@ def main() -> int:
         else:
             task = silica_vacancy_task(chosen.task[-3:], chosen.states, chosen.larger,
                                        chosen.relax_bases, chosen.out, work)
+        if chosen.charge is not None:
+            wanted = [index for index in wanted if silica_vacancy.charge_of(index) == chosen.charge]
         pending = [index for index in wanted if index not in store.done]
         if pending:
             run_all(task, pending, store, work, chosen.workers, deadline, stop)
@@ -246,7 +253,7 @@ def main() -> int:
         pass  # during a relaxation
     left = sum(index not in store.done for index in wanted)
     if left:
-        print(f"{left} of {chosen.frames} indices are left; the same command goes on with them")
+        print(f"{left} of {len(wanted)} indices are left; the same command goes on with them")
     return 130 if stop.is_set() else 0
 
 

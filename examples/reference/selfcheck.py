@@ -117,7 +117,8 @@ def check_silica_vacancy(folder: Path) -> None:
         first = silica_vacancy.structure(bases, index)
         again = silica_vacancy.structure(bases, index)
         assert np.array_equal(first.atoms.positions, again.atoms.positions)
-        assert first.charge in silica_vacancy.CHARGES and 150 <= first.temperature <= 1500
+        assert first.charge == silica_vacancy.charge_of(index) in silica_vacancy.CHARGES
+        assert 150 <= first.temperature <= 1500
         no_contact(first.atoms)
     three = [silica_vacancy.state_structure(bases, 20000 + k) for k in range(3)]
     assert [built.charge for built in three] == [0, 1, 2]

@@ -120,15 +120,11 @@ def structure(bases: Bases, index: int, larger: bool = False) -> Structure:
 
     `larger`: beside it along c, before atoms are displaced, stands a cell of the crystal.
     """
-    # The order of the random draws decides which structure an index gives: do not change it.
-    rng = np.random.default_rng(1000 + index)
-    if rng.random() < 0.2:
-        charge, label, atoms = 0, PRISTINE, bases[PRISTINE]
-    else:
-        geometry = int(rng.integers(3))
-        charge = geometry if rng.random() < 0.7 else int(rng.integers(3))
-        atoms = bases[geometry]
-        label = f"vac_g{geometry}"
+    rng, charge, name = _start(index)
+    atoms = bases[name]
+    label = PRISTINE
+    if name != PRISTINE:
+        label = f"vac_g{name}"
         if rng.random() < 0.3:
             other = int(rng.integers(3))
             share = rng.random()
@@ -142,6 +138,22 @@ def structure(bases: Bases, index: int, larger: bool = False) -> Structure:
     atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
     atoms.pbc = True
     return Structure(atoms, label=label, charge=charge, temperature=temperature)
+
+
+def charge_of(index: int) -> int:
+    """The total charge of the structure of that index."""
+    return _start(index)[1]
+
+
+def _start(index: int) -> tuple[np.random.Generator, int, str | int]:
+    """The charge and the base of an index, and what the rest of its structure is drawn from."""
+    # The order of the random draws decides which structure an index gives: do not change it.
+    rng = np.random.default_rng(1000 + index)
+    if rng.random() < 0.2:
+        return rng, 0, PRISTINE
+    geometry = int(rng.integers(3))
+    charge = geometry if rng.random() < 0.7 else int(rng.integers(3))
+    return rng, charge, geometry
 
 
 def state_structure(bases: Bases, index: int, larger: bool = False) -> Structure:
