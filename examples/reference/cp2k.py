@@ -106,6 +106,9 @@ class Calculation:
     eigenvalues: bool = False
     density: bool = False  # write the electron density for `density_dipole_z`
     relaxation: Relaxation | None = None  # None: energy and forces of the structure as it is
+    # (3, 3) A, the cell that decides how many points the grids have; None: that of the atoms. Where
+    # cells differ they need a common one: the energy jumps with the number of points.
+    grid_cell: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.doublet and isinstance(self.method.orbitals, Smearing):
@@ -138,7 +141,7 @@ def input_text(atoms: Atoms, calculation: Calculation) -> str:
     """The input file of CP2K."""
     parts = [_global(calculation), "&FORCE_EVAL\n METHOD QS\n"
              " &PRINT\n  &FORCES\n   NDIGITS 10\n  &END\n &END",
-             _dft(atoms, calculation), _subsystem(atoms, calculation.method), "&END FORCE_EVAL"]
+             _dft(atoms, calculation), _subsystem(atoms, calculation), "&END FORCE_EVAL"]
     if calculation.relaxation:
         parts.append(_motion(calculation.relaxation))
     return "\n".join(parts) + "\n"
@@ -233,21 +236,26 @@ def _printed(calculation: Calculation) -> str:
     return text + "  &END"
 
 
-def _subsystem(atoms: Atoms, method: Xtb | Pbe) -> str:
-    lines = [" &SUBSYS\n  &CELL"]
-    lines += ["   {} {:.10f} {:.10f} {:.10f}".format(name, *vector)
-              for name, vector in zip("ABC", atoms.cell.array)]
+def _subsystem(atoms: Atoms, calculation: Calculation) -> str:
+    lines = [" &SUBSYS\n  &CELL", *_vectors(atoms.cell.array)]
+    if calculation.grid_cell is not None:
+        lines += ["   &CELL_REF", *_vectors(calculation.grid_cell), "   PERIODIC XYZ\n   &END"]
     lines.append("   PERIODIC XYZ\n  &END\n  &COORD")
     lines += ["   {} {:.10f} {:.10f} {:.10f}".format(atom.symbol, *atom.position)
               for atom in atoms]
     lines.append("  &END")
     for symbol in sorted(set(atoms.symbols)):
         lines.append(f"  &KIND {symbol}")
-        if isinstance(method, Pbe):
+        if isinstance(calculation.method, Pbe):
             lines.append("   BASIS_SET DZVP-MOLOPT-SR-GTH\n"
                          f"   POTENTIAL GTH-PBE-q{VALENCE[symbol]}")
         lines.append("  &END")
     return "\n".join(lines) + "\n &END"
+
+
+def _vectors(cell: np.ndarray) -> list[str]:
+    return ["   {} {:.10f} {:.10f} {:.10f}".format(name, *vector)
+            for name, vector in zip("ABC", cell)]
 
 
 def _motion(limits: Relaxation) -> str:

@@ -56,7 +56,7 @@ def silica_vacancy_task(level: str, states: bool, larger: bool, relax_bases: boo
         list(pool.map(partial(bases.prepare, cancelled=cancelled), silica_vacancy.BASES))
 
     def calculation(built: Structure, attempt: int) -> cp2k.Calculation:
-        return silica_vacancy.calculation(level, built.charge)
+        return silica_vacancy.calculation(level, built.charge, grid_cell=built.grid_cell)
 
     # A second attempt would be the same as the first.
     return Task(partial(structure, bases, larger=larger), calculation, attempts=1, prepare=prepare)

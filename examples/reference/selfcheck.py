@@ -120,6 +120,15 @@ def check_silica_vacancy(folder: Path) -> None:
         assert first.charge == silica_vacancy.charge_of(index) in silica_vacancy.CHARGES
         assert 150 <= first.temperature <= 1500
         no_contact(first.atoms)
+    # Cells differ, their grids do not.
+    cells, grids = set(), set()
+    for index in range(4):
+        built = silica_vacancy.structure(bases, index)
+        calculation = silica_vacancy.calculation("pbe", 0, grid_cell=built.grid_cell)
+        cell, grid = cp2k.input_text(built.atoms, calculation).split("&CELL_REF")
+        cells.add(cell[cell.index("&CELL"):])
+        grids.add(grid[:grid.index("&COORD")])
+    assert len(cells) == 4 and len(grids) == 1
     three = [silica_vacancy.state_structure(bases, 20000 + k) for k in range(3)]
     assert [built.charge for built in three] == [0, 1, 2]
     assert np.array_equal(three[0].atoms.positions, three[2].atoms.positions)

@@ -37,11 +37,13 @@ ORBITALS = cp2k.OrbitalTransformation("ATOMIC", "FULL_ALL", energy_gap=0.05, max
 GRID = cp2k.Grid(320, 30, eps_density=1e-6, eps_potential=1e-4)
 
 
-def calculation(level: str, charge: int, relax: bool = False) -> cp2k.Calculation:
+def calculation(level: str, charge: int, relax: bool = False,
+                grid_cell: np.ndarray | None = None) -> cp2k.Calculation:
     """The calculation of one structure."""
     method = cp2k.Xtb() if level == "xtb" else cp2k.Pbe(ORBITALS, eps_scf=5e-6, grid=GRID)
     return cp2k.Calculation(method, charge=charge, doublet=charge % 2 == 1, eigenvalues=not relax,
-                            relaxation=RELAXATION if relax else None)
+                            relaxation=RELAXATION if relax else None,
+                            grid_cell=None if level == "xtb" else grid_cell)
 
 
 # ---------------------------------------------------------------- bases
@@ -134,10 +136,12 @@ def structure(bases: Bases, index: int, larger: bool = False) -> Structure:
         atoms = _beside_crystal(atoms, bases[PRISTINE])
     temperature = float(rng.uniform(150, 1500))
     displace(atoms, temperature, rng)
+    grid_cell = atoms.cell.array.copy()
     strain = np.eye(3) + np.diag(rng.normal(0, 0.008, 3))
     atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
     atoms.pbc = True
-    return Structure(atoms, label=label, charge=charge, temperature=temperature)
+    return Structure(atoms, label=label, charge=charge, temperature=temperature,
+                     grid_cell=grid_cell)
 
 
 def charge_of(index: int) -> int:

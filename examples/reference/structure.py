@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from ase import Atoms
 
 
@@ -16,3 +17,4 @@ class Structure:
     charge: int = 0  # e, of the cell
     field: float = 0.0  # V/A along z; a positive field raises the dipole along z
     temperature: float | None = None  # K, of the thermal displacement
+    grid_cell: np.ndarray | None = None  # (3, 3) A, see cp2k.Calculation
