@@ -203,6 +203,8 @@ class Study {
     models_.emplace_back(std::move(title), std::move(seeds));
   }
 
+  std::size_t size() const { return models_.size(); }
+
   /// Mean over the seeds, and half the range of them.
   std::optional<std::pair<double, double>> value(std::size_t model, const std::string& name) const {
     double low = 1e300, high = -1e300, sum = 0.0;
