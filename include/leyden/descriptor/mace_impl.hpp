@@ -247,11 +247,14 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
             species_fan_in);
     layer.product.prepare(parameters);
   }
-  tables_ = nullptr;
   if ((options_.radial_tolerance > 0.0 || splines()) && !nonlinear &&
       table_types(layers_.size()) <= max_table_types) {
-    tables_ = std::make_shared<Tables>();
+    // Training prepares for each batch and builds none: their memory stays as long as that is so.
+    if (tables_ == nullptr || tables_.use_count() > 1 || tables_->parameters.empty())
+      tables_ = std::make_shared<Tables>();
     tables_->parameters.assign(parameters.begin(), parameters.end());
+  } else {
+    tables_ = nullptr;
   }
 
   knots_ = has_knots() ? std::make_shared<Knots>() : nullptr;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <new>
 #include <span>
+#include <type_traits>
 
 /// Linear maps between channels, the only place where channels mix.
 ///
@@ -202,34 +203,46 @@ class Mixing {
   /// block-fastest ([tile of block][block]) so that one tile of channels of all blocks is
   /// contiguous.
   void pack(const double* w, std::size_t row_stride, double scale) {
-    for_each_weight([&](int in, int out, int tile, int lane) {
-      const R value = static_cast<R>(
-          scale * w[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)]);
-      forward_[static_cast<std::size_t>(tile * n_in_ + in)].set_lane(lane, value);
-      transposed_[static_cast<std::size_t>((in / Pack<R>::lanes) * out_lanes() +
-                                           tile * Pack<R>::lanes + lane)]
-          .set_lane(in % Pack<R>::lanes, value);
+    for_each_run([&](int in, int out, int tile, auto count) {
+      const double* from =
+          w + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
+      Pack<R>& to = forward_[static_cast<std::size_t>(tile * n_in_ + in)];
+      Pack<R>* across = transposed_.data() + (in / Pack<R>::lanes) * out_lanes() +
+                        static_cast<std::ptrdiff_t>(tile) * Pack<R>::lanes;
+      for (int i = 0; i < count; ++i) {
+        const R value = static_cast<R>(scale * from[i]);
+        to.set_lane(i, value);
+        across[i].set_lane(in % Pack<R>::lanes, value);
+      }
     });
   }
   /// The adjoint of pack(): adds the packed gradient to the flat one.
   template <Number T>
   void unpack_gradient(const Pack<R>* packed, T* w_bar, std::size_t row_stride,
                        double scale) const {
-    for_each_weight([&](int in, int out, int tile, int lane) {
-      add_to_gradient(
-          w_bar[static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out)],
-          packed[static_cast<std::size_t>(tile * n_in_ + in)].lane(lane) * static_cast<R>(scale));
+    for_each_run([&](int in, int out, int tile, auto count) {
+      T* to = w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
+      const Pack<R>& from = packed[static_cast<std::size_t>(tile * n_in_ + in)];
+      for (int i = 0; i < count; ++i) add_to_gradient(to[i], from.lane(i) * static_cast<R>(scale));
     });
   }
   std::size_t gradient_size() const { return forward_.size(); }
 
  private:
+  /// Weights of one input that share a pack: f(in, first out, tile, how many), the last of them a
+  /// constant of the type where the pack is full.
   template <class F>
-  void for_each_weight(F&& f) const {
+  void for_each_run(F&& f) const {
+    constexpr int lanes = Pack<R>::lanes;
     for (int in = 0; in < n_in_; ++in)
       for (int b = 0; b < blocks_; ++b)
-        for (int c = 0; c < block_; ++c)
-          f(in, b * block_ + c, (c / Pack<R>::lanes) * blocks_ + b, c % Pack<R>::lanes);
+        for (int c = 0; c < block_; c += lanes) {
+          const int tile = c / lanes * blocks_ + b, out = b * block_ + c;
+          if (block_ - c >= lanes)
+            f(in, out, tile, std::integral_constant<int, lanes>());
+          else
+            f(in, out, tile, block_ - c);
+        }
   }
 
   int n_in_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/pack.hpp>
 #include <leyden/core/parameters.hpp>
 #include <leyden/train/kronecker_basis.hpp>
 
@@ -193,30 +194,51 @@ class Optimizer {
       state_.weight_sum += common * common;
       share = state_.weight_sum > 0.0 ? common * common / state_.weight_sum : 0.0;
     }
+    // Compilers leave loops with roots and divisions a number at a time.
+    using P = Pack<double>;
+    constexpr std::size_t lanes = P::lanes;
     std::size_t slice = 0;
     for (const auto& p : layout_.entries()) {
       const double rate = common * rates_.factor[slice], decay = rates_.decay[slice];
       ++slice;
       if (!(rate > 0.0)) continue;
-      for (std::size_t k = p.slice.offset; k < p.slice.offset + p.slice.size; ++k) {
-        double& v = state_.second[k];
-        v = options_.beta2 * v + (1.0 - options_.beta2) * gradient[k] * gradient[k];
+      const std::size_t end = p.slice.offset + p.slice.size;
+      for (std::size_t k = p.slice.offset; k < end; k += lanes) {
+        const std::size_t count = std::min(lanes, end - k);
+        const auto read = [&](const auto& from) {
+          if (count == lanes) return P::load(&from[k]);
+          P x;
+          for (std::size_t i = 0; i < count; ++i) x.set_lane(static_cast<int>(i), from[k + i]);
+          return x;
+        };
+        const auto write = [&](P x, auto& to) {
+          if (count == lanes) return x.store(&to[k]);
+          for (std::size_t i = 0; i < count; ++i) to[k + i] = x.lane(static_cast<int>(i));
+        };
+        const P g = read(gradient), x = read(parameters);
+        P v = P(options_.beta2) * read(state_.second) + P(1.0 - options_.beta2) * g * g;
+        write(v, state_.second);
         if (schedule_free) {
-          double& z = state_.first[k];
-          double& x = state_.largest[k];
-          z -= rate * (gradient[k] / (std::sqrt(v / correction2) + options_.epsilon) +
-                       decay * parameters[k]);
-          x += share * (z - x);
-          parameters[k] = (1.0 - options_.beta1) * z + options_.beta1 * x;
+          const P z =
+              read(state_.first) -
+              P(rate) * (g / (sqrt(v / P(correction2)) + P(options_.epsilon)) + P(decay) * x);
+          P mean = read(state_.largest);
+          mean += P(share) * (z - mean);
+          write(z, state_.first);
+          write(mean, state_.largest);
+          write(P(1.0 - options_.beta1) * z + P(options_.beta1) * mean, parameters);
           continue;
         }
-        double& m = state_.first[k];
-        m = options_.beta1 * m + (1.0 - options_.beta1) * gradient[k];
-        double second = v;
-        if (options_.amsgrad) second = state_.largest[k] = std::max(state_.largest[k], v);
-        parameters[k] =
-            (1.0 - rate * decay) * parameters[k] -
-            rate * (m / correction1) / (std::sqrt(second / correction2) + options_.epsilon);
+        const P m = P(options_.beta1) * read(state_.first) + P(1.0 - options_.beta1) * g;
+        write(m, state_.first);
+        if (options_.amsgrad) {
+          for (std::size_t i = k; i < k + count; ++i)
+            state_.largest[i] = std::max(state_.largest[i], state_.second[i]);
+          v = read(state_.largest);
+        }
+        write(P(1.0 - rate * decay) * x -
+                  P(rate) * (m / P(correction1)) / (sqrt(v / P(correction2)) + P(options_.epsilon)),
+              parameters);
       }
     }
   }

@@ -118,9 +118,9 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     add_field_response_gradient(model_, structure, cotangents, workspace, gradients_[task]);
   });
 
-  LossTerms sum;
-  std::fill(gradient_.begin(), gradient_.end(), 0.0);
-  for (std::size_t task = 0; task < batch.size(); ++task) {
+  LossTerms sum = task_terms_[0];
+  std::swap(gradient_, gradients_[0]);
+  for (std::size_t task = 1; task < batch.size(); ++task) {
     sum += task_terms_[task];
     for (std::size_t k = 0; k < gradient_.size(); ++k) gradient_[k] += gradients_[task][k];
   }
