@@ -254,9 +254,10 @@ int index_of(const Frame& frame) {
   return std::atoi(found->second.c_str());
 }
 
-/// Structures that PBE is tested and validated on, and no training with PBE begins with: by their
-/// index, so that they stay the same when the file grows.
+/// Structures that no training begins with which PBE goes on from: by their index, so that they
+/// stay the same when the file grows.
 bool held_back(const Frame& frame) { return index_of(frame) % 5 == 0; }
+/// Those among them that PBE is tested and validated on.
 bool held_back_of_pbe(const Frame& frame) {
   return held_back(frame) && index_of(frame) < more_charged;
 }
