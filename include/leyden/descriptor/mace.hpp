@@ -57,6 +57,8 @@ class Mace {
   struct LayerTape {
     FeatureArray<T> up;      // messages, [tile][atom][lm_in]
     Buffer<Pack<T>> radial;  // [tile][pair][path]
+    // Between knots, where all tiles are too much for a cache: one at a time, made when wanted.
+    bool radial_by_tile = false;
     typename RadialPerceptron<Real>::template Tape<T> perceptron;
     Buffer<Pack<T>> paths;    // convolution, [tile][atom][output]; with tables: Tape::paths_bar
     FeatureArray<T> mixed;    // A before the species-dependent map of a layer without residual
@@ -92,7 +94,7 @@ class Mace {
     std::vector<T> harmonics;                           // [edge][lm_edge]
     std::vector<T> harmonics_bar;                       // [group][edge][lm_edge]
     std::vector<T> factor, factor_slope, factor_bar;    // envelope on messages, (pairs)
-    std::vector<T> coupled;                             // [edge of one atom][coupled]
+    std::vector<T> coupled;                             // [edge of some atoms][coupled]
     typename Nonlinear::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
     typename RadialKnots<Real>::template Tape<T> knots;
@@ -212,6 +214,7 @@ class Mace {
            options_.distance_transform.kind == DistanceTransform::Kind::none &&
            !options_.density_normalized && !options_.envelope_on_messages;
   }
+  static constexpr std::size_t max_radial_bytes = std::size_t{1} << 20;
   const Knots& knots() const;
   template <Number T>
   bool locate_on_knots(const Geometry<T>& geometry, Tape<T>& tape) const;
@@ -353,7 +356,14 @@ class Mace {
   void species_gradient(const Layer& layer, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
                         Tape<T>& tape, std::span<T> gradient) const;
   template <class C, Number T>
-  void couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const;
+  void couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
+                    Tape<T>& tape) const;
+  // Radial weights of a layer, all that fit into a cache, and those of one tile, [pair][path].
+  template <Number T>
+  void set_up_radial(std::size_t k, std::size_t pairs, Tape<T>& tape) const;
+  template <Number T>
+  const Pack<T>* radial_of_tile(std::size_t k, std::size_t tile, std::size_t tile_size,
+                                Tape<T>& tape) const;
   // Radial weights [tile][pair][path] times the envelope; and the adjoint.
   template <Number T>
   static void fade_messages(std::size_t paths, Buffer<Pack<T>>& radial,

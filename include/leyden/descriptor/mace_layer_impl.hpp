@@ -130,14 +130,43 @@ void Mace<Shape, Real>::species_gradient(const Layer& layer, const FeatureArray<
 
 template <MaceShape Shape, std::floating_point Real>
 template <class C, Number T>
-void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int atom, Tape<T>& tape) const {
-  const int first = geometry.first[static_cast<std::size_t>(atom)];
-  const int count = geometry.first[static_cast<std::size_t>(atom) + 1] - first;
+void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
+                                     Tape<T>& tape) const {
+  const int first = geometry.first[static_cast<std::size_t>(first_atom)];
+  const int count = geometry.first[static_cast<std::size_t>(last_atom)] - first;
   tape.coupled.resize(
       std::max(tape.coupled.size(), static_cast<std::size_t>(count * C::coupled_count)));
   for (int e = 0; e < count; ++e)
     C::couple(tape.harmonics.data() + static_cast<std::ptrdiff_t>(first + e) * lm_edge,
               tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+void Mace<Shape, Real>::set_up_radial(std::size_t k, std::size_t pairs, Tape<T>& tape) const {
+  const Layer& layer = layers_[k];
+  LayerTape<T>& lt = tape.layers[k];
+  const std::size_t tiles = static_cast<std::size_t>(lt.up.tiles());
+  const std::size_t tile_size = pairs * layer.path_maps.size();
+  lt.radial_by_tile = tape.on_knots && tiles * tile_size * sizeof(Pack<T>) > max_radial_bytes;
+  lt.radial.resize(lt.radial_by_tile ? tile_size : tiles * tile_size);
+  if (!tape.on_knots) {
+    layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
+    if (!tape.factor.empty()) fade_messages(layer.path_maps.size(), lt.radial, tape.factor);
+  } else if (!lt.radial_by_tile) {
+    for (std::size_t t = 0; t < tiles; ++t)
+      knots().layers[k].forward(t, tape.knots, lt.radial.data() + t * tile_size);
+  }
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Number T>
+const Pack<T>* Mace<Shape, Real>::radial_of_tile(std::size_t k, std::size_t tile,
+                                                 std::size_t tile_size, Tape<T>& tape) const {
+  Pack<T>* radial = tape.layers[k].radial.data();
+  if (!tape.layers[k].radial_by_tile) return radial + tile * tile_size;
+  knots().layers[k].forward(tile, tape.knots, radial);
+  return radial;
 }
 
 // ---- the atomic basis of a linear layer ----
@@ -176,20 +205,22 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
               paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
       });
     } else {
-      lt.radial.resize(static_cast<std::size_t>(tiles) * pairs * C::path_count);
-      if (tape.on_knots)
-        knots().layers[k].forward(tape.knots, lt.radial.data());
-      else
-        layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
-      if (!tape.factor.empty()) fade_messages(C::path_count, lt.radial, tape.factor);
-      for (int i = 0; i < n; ++i) {
-        const typename C::Edges edges = receiver_edges<C>(geometry, i);
-        couple_edges<C>(geometry, i, tape);
-        for (int t = 0; t < tiles; ++t)
-          C::forward(edges, tape.coupled.data(),
-                     lt.radial.data() + static_cast<std::size_t>(t) * pairs * C::path_count,
-                     lt.up.at(t, 0),
-                     paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+      set_up_radial(k, pairs, tape);
+      // Where each tile needs the memory of the others, it goes through all atoms at once.
+      const int block = lt.radial_by_tile ? n : 1;
+      for (int first = 0; first < n; first += block) {
+        couple_edges<C>(geometry, first, first + block, tape);
+        for (int t = 0; t < tiles; ++t) {
+          const Pack<T>* radial =
+              radial_of_tile(k, static_cast<std::size_t>(t), pairs * C::path_count, tape);
+          const T* coupled = tape.coupled.data();
+          for (int i = first; i < first + block; ++i) {
+            const typename C::Edges edges = receiver_edges<C>(geometry, i);
+            C::forward(edges, coupled, radial, lt.up.at(t, 0),
+                       paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+            coupled += static_cast<std::ptrdiff_t>(edges.count) * C::coupled_count;
+          }
+        }
       }
     }
     // All paths into one l mix into its channels.
@@ -303,17 +334,18 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     tape.radial_bar.assign(tape.on_knots ? tile_size : lt.radial.size(), Pack<T>());
     if (tape.on_knots) knots().layers[k].start_backward(tape.knots, weights);
     for (int t = 0; t < tiles; ++t) {
-      const std::size_t tile = static_cast<std::size_t>(t) * tile_size;
-      Pack<T>* bar = tape.radial_bar.data() + (tape.on_knots ? 0 : tile);
+      const std::size_t tile = static_cast<std::size_t>(t);
+      const Pack<T>* radial = radial_of_tile(k, tile, tile_size, tape);
+      Pack<T>* bar = tape.radial_bar.data() + (tape.on_knots ? 0 : tile * tile_size);
       for (int i = 0; i < n; ++i) {
         const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
         C::backward(
-            receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge,
-            lt.radial.data() + tile, lt.up.at(t, 0),
+            receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge, radial,
+            lt.up.at(t, 0),
             tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
             tape.up_bar.at(t, 0), tape.harmonics_bar.data() + first * lm_edge);
       }
-      if (tape.on_knots) knots().layers[k].backward(static_cast<std::size_t>(t), bar, tape.knots);
+      if (tape.on_knots) knots().layers[k].backward(tile, bar, tape.knots);
     }
   });
   if (tape.tabulated) return;

@@ -203,7 +203,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
     for (int i = 0; i < n; ++i) {
       typename C::Edges edges = receiver_edges<C>(geometry, i);
       edges.pair = nl.rows.data() + geometry.first[static_cast<std::size_t>(i)];
-      couple_edges<C>(geometry, i, tape);
+      couple_edges<C>(geometry, i, i + 1, tape);
       const Pack<T> inverse(nl.inverse[static_cast<std::size_t>(i)]);
       for (int t = 0; t < tiles; ++t) {
         Pack<T>* out = lt.paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count;

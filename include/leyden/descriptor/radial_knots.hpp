@@ -71,21 +71,19 @@ class RadialKnots {
     tape.weights[pair] = hermite(at - T(static_cast<Real>(knot)));
   }
 
-  /// out: [tile][pair][function].
+  /// out: a tile's [pair][function].
   template <Number T>
-  void forward(const Tape<T>& tape, Pack<T>* out) const {
-    const std::size_t pairs = tape.knot.size();
-    for (std::size_t t = 0; t < tiles_; ++t)
-      for (std::size_t p = 0; p < pairs; ++p, out += functions_) {
-        const std::array<T, 4>& c = tape.weights[p].factor;
-        const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
-        const Pack<D>* low = knot(t, tape.knot[p]);
-        const Pack<D>* high = low + functions_;
-        for (std::size_t f = 0; f < functions_; ++f)
-          out[f] = fma(
-              value0, low[f].value,
-              fma(slope0, low[f].tangent, fma(value1, high[f].value, slope1 * high[f].tangent)));
-      }
+  void forward(std::size_t tile, const Tape<T>& tape, Pack<T>* out) const {
+    for (std::size_t p = 0; p < tape.knot.size(); ++p, out += functions_) {
+      const std::array<T, 4>& c = tape.weights[p].factor;
+      const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
+      const Pack<D>* low = knot(tile, tape.knot[p]);
+      const Pack<D>* high = low + functions_;
+      for (std::size_t f = 0; f < functions_; ++f)
+        out[f] =
+            fma(value0, low[f].value,
+                fma(slope0, low[f].tangent, fma(value1, high[f].value, slope1 * high[f].tangent)));
+    }
   }
 
   /// Before the tiles of a layer. @param weights  whether gradients by parameters are asked for
