@@ -53,7 +53,7 @@ void forward_and_adjoint(benchmark::State& state) {
   Model<Shape, Real> m(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
   for (auto _ : state) {
     m.mace.forward(m.geometry, m.tape);
-    m.mace.backward(m.geometry, m.tape, Real(1), std::span<Real>{});
+    m.mace.backward(m.geometry, m.tape, Real(1), std::span<double>{});
   }
   report(state, m.geometry.n_atoms(),
          leyden_bench::mace_operations<Shape>(m.mace.options(), m.geometry.n_atoms(),
@@ -94,7 +94,7 @@ void networks(benchmark::State& state) {
   m.tape.exact = true;
   for (auto _ : state) {
     m.mace.forward(m.geometry, m.tape);
-    m.mace.backward(m.geometry, m.tape, Real(1), std::span<Real>{});
+    m.mace.backward(m.geometry, m.tape, Real(1), std::span<double>{});
   }
   report(state, m.geometry.n_atoms(), 0.0, 1.0);
 }

@@ -141,7 +141,7 @@ void descriptor(const std::string& name, double target) {
     for (int round = -1; round < rounds; ++round) {
       const double start = leyden_bench::cpu_seconds();
       mace.forward(g, tape, stopwatch);
-      mace.backward(g, tape, Real(1), std::span<Real>{}, stopwatch);
+      mace.backward(g, tape, Real(1), std::span<double>{}, stopwatch);
       const double all = leyden_bench::cpu_seconds() - start;
       const std::vector<double> times = stopwatch.take();
       if (times.size() != names.size()) {
@@ -172,7 +172,7 @@ void descriptor(const std::string& name, double target) {
       tape.exact = true;
       const double exact = seconds_per_call([&] {
         mace.forward(g, tape);
-        mace.backward(g, tape, Real(1), std::span<Real>{});
+        mace.backward(g, tape, Real(1), std::span<double>{});
       });
       figure(here + "with radial networks", 1e6 * exact / n, "us/atom");
       figure(here + "error of tables, slopes", mace.table_error(), "", "<= 1e-6");

@@ -30,7 +30,7 @@ struct BoundedCharge {
   }
   template <class T>
   void pullback(const ChargeInput<T>& in, int i, T q_bar, std::span<FeatureArray<T>> h_bar,
-                std::span<T> gradient) const {
+                std::span<double> gradient) const {
     const T half = charge(in, i) / T(2);
     readout.pullback(in.features, i, in.species_of(i), q_bar * (T(1) - half * half), h_bar,
                      gradient);

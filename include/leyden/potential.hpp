@@ -155,7 +155,21 @@ struct EvaluationState {
   std::vector<Vector3<T>> edge_bar;  // (edges)
   GeometryGradient<T> gradient;      // of what the charge model and the solver add
   GeometryGradient<Wide<T>> total;   // … and of edges: forces and stress, summed in double
-  std::vector<T> parameter_gradient;
+};
+
+/// Nothing waits: the whole gradient by parameters is there at once.
+struct NothingPending {
+  void clear() {}
+  NothingPending& operator+=(const NothingPending&) { return *this; }
+};
+template <class D>
+struct PendingGradient {
+  using type = NothingPending;
+};
+template <class D>
+  requires requires { typename D::PendingGradient; }
+struct PendingGradient<D> {
+  using type = typename D::PendingGradient;
 };
 
 /// A linear functional of the multipoles to be pulled back beside the energy.
@@ -199,6 +213,10 @@ class Potential {
   const ScfOptions& scf_options() const { return scf_options_; }
   void set_scf_options(ScfOptions options) { scf_options_ = options; }
 
+  /// What is still to be added to gradients by parameters: see Workspace::pending. Has clear() and
+  /// operator+=.
+  using PendingGradient = typename detail::PendingGradient<D>::type;
+
   /// All memory of evaluations. One per thread; may serve any structures, also of several
   /// potentials of the same type.
   struct Workspace {
@@ -209,6 +227,9 @@ class Potential {
     /// Evaluations and gradients by parameters take what training may take for speed, together and
     /// consistently: radial functions between knots (MaceOptions::training_knots).
     bool training = false;
+    /// Where gradients by parameters leave what several structures may share until add_pending();
+    /// null: nothing is left out of them.
+    PendingGradient* pending = nullptr;
     NeighborList neighbors;
     std::vector<int> species;                   // (n) index into species()
     std::vector<double> widths;                 // (n) Å
@@ -318,6 +339,13 @@ class Potential {
   /// evaluate(), and InputError for cotangents of a wrong size.
   void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
                           Workspace& workspace, std::span<double> gradient) const;
+  /// Adds to `gradient` what Workspace::pending was left, with the parameters as they were then.
+  template <Executor E = SerialExecutor>
+  void add_pending(PendingGradient& pending, std::span<double> gradient,
+                   const E& executor = {}) const {
+    if constexpr (!std::same_as<PendingGradient, detail::NothingPending>)
+      descriptor_.add_pending(pending, gradient, executor);
+  }
 
  private:
   template <Number T>
@@ -363,7 +391,7 @@ class Potential {
   template <Number T, Executor E = SerialExecutor>
   void backward(const Structure& structure, Workspace& workspace, State<T>& state,
                 const detail::ExtraCotangents<T>& bar, bool geometry,
-                std::span<T> parameter_gradient, const E& executor = {}) const;
+                std::span<double> parameter_gradient, const E& executor = {}) const;
   /// v = K p and the gradient of ½ pᵀKp, by threads where the solver has a use for them.
   template <Number T, Executor E>
   void apply(State<T>& state, const E& executor) const {

@@ -291,7 +291,7 @@ template <class D, class Q, class S>
 template <Number T, Executor E>
 void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspace, State<T>& state,
                                   const detail::ExtraCotangents<T>& bar, bool geometry,
-                                  std::span<T> parameter_gradient, const E& executor) const {
+                                  std::span<double> parameter_gradient, const E& executor) const {
   using R = RealOf<T>;
   if (geometry) {
     state.gradient.reset(structure.size());
@@ -385,6 +385,7 @@ void Potential<D, Q, S>::backward(const Structure& structure, Workspace& workspa
       state.external_charges.add_gradient(solver_, q, T(R(1)), state.gradient);
     }
   }
+  state.tape.wants_edges = geometry;
   if constexpr (requires {
                   descriptor_.backward(state.geometry, state.tape, bar.energy, parameter_gradient,
                                        executor);
@@ -419,7 +420,7 @@ const Prediction& Potential<D, Q, S>::evaluate(const Structure& structure, Works
   properties.stress = properties.stress && structure.cell.all_periodic();
   if (properties.forces || properties.stress)
     backward(structure, workspace, workspace.real, detail::ExtraCotangents<T>{}, true,
-             std::span<T>(), executor);
+             std::span<double>(), executor);
   fill_prediction(structure, properties, workspace);
   Prediction& out = workspace.prediction;
   out.spectral_radius.reset();
@@ -580,7 +581,7 @@ const DirectionalDerivative& Potential<D, Q, S>::directional_derivative(
                 std::span<const Vector3<double>>(workspace.displacement), &direction.strain);
   forward(structure, workspace, state, &direction);
   detail::ExtraCotangents<T> bar;
-  backward(structure, workspace, state, bar, true, std::span<T>());
+  backward(structure, workspace, state, bar, true, std::span<double>());
 
   DirectionalDerivative& out = workspace.derivative;
   const auto tangents = [](const std::vector<T>& from, std::vector<double>& to) {
@@ -673,16 +674,17 @@ void Potential<D, Q, S>::fill_extra(const Structure& structure, const LossCotang
 
 namespace detail {
 
-/// Tells a descriptor, while it lives, that the gradient by parameters will be asked for, if its
-/// tape has a place to say so.
-template <class Tape>
+/// Tells a descriptor, while it lives, that the gradient by parameters will be asked for, and where
+/// to leave what is pending of it, if its tape has a place to say so.
+template <class Tape, class Pending>
 struct ExactEvaluation {
-  explicit ExactEvaluation(Tape& t) : tape(t) { set(true); }
-  ~ExactEvaluation() { set(false); }
+  ExactEvaluation(Tape& t, Pending* pending) : tape(t) { set(true, pending); }
+  ~ExactEvaluation() { set(false, nullptr); }
   ExactEvaluation(const ExactEvaluation&) = delete;
   ExactEvaluation& operator=(const ExactEvaluation&) = delete;
-  void set(bool value) {
-    if constexpr (requires { tape.exact; }) tape.exact = value;
+  void set(bool exact, Pending* pending) {
+    if constexpr (requires { tape.exact; }) tape.exact = exact;
+    if constexpr (requires { tape.pending; }) tape.pending = pending;
   }
   Tape& tape;
 };
@@ -738,7 +740,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   const bool polarization = size_ > 0 && !(cotangents.polarization == Vector3<double>{});
   if (cotangents.forces.empty() && !stress && !polarization) {
     auto& state = workspace.real;
-    const detail::ExactEvaluation exact(state.tape);
+    const detail::ExactEvaluation exact(state.tape, workspace.pending);
     make_geometry(structure, workspace.neighbors, state.geometry);
     forward(structure, workspace, state);
     detail::ExtraCotangents<R> bar;
@@ -759,10 +761,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
         workspace.real_extra.push_back(static_cast<R>(x));
       bar.residual = workspace.real_extra;
     }
-    state.parameter_gradient.assign(layout_.size(), R(0));
-    backward(structure, workspace, state, bar, false, std::span<R>(state.parameter_gradient));
-    for (std::size_t k = 0; k < gradient.size(); ++k)
-      gradient[k] += static_cast<double>(state.parameter_gradient[k]);
+    backward(structure, workspace, state, bar, false, gradient);
     return;
   }
 
@@ -770,7 +769,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
   // s = sym(σ̄)/V: dG/dε = Ē ∇E − F̄·∂∇E/∂x + s:∂∇E/∂strain − P̄·∂∇E/∂field + q̄·∇q, and
   // F = −∂E/∂x, σ = sym(∂E/∂strain)/V, P = −∂E/∂field.
   auto& state = workspace.dual;
-  const detail::ExactEvaluation exact(state.tape);
+  const detail::ExactEvaluation exact(state.tape, workspace.pending);
   workspace.displacement.resize(cotangents.forces.size());
   for (std::size_t i = 0; i < cotangents.forces.size(); ++i)
     workspace.displacement[i] = -cotangents.forces[i];
@@ -805,10 +804,7 @@ void Potential<D, Q, S>::parameter_gradient(const Structure& structure,
       workspace.dual_extra.push_back(T(R(0), static_cast<R>(x)));
     bar.residual = workspace.dual_extra;
   }
-  state.parameter_gradient.assign(layout_.size(), T(R(0)));
-  backward(structure, workspace, state, bar, false, std::span<T>(state.parameter_gradient));
-  for (std::size_t k = 0; k < gradient.size(); ++k)
-    gradient[k] += static_cast<double>(state.parameter_gradient[k].tangent);
+  backward(structure, workspace, state, bar, false, gradient);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI

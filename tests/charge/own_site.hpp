@@ -27,7 +27,7 @@ struct OwnSite {
   }
   template <class T>
   void pullback(const ChargeInput<T>& in, int i, T q_bar, std::span<FeatureArray<T>> h_bar,
-                std::span<T> gradient) const {
+                std::span<double> gradient) const {
     const T q = charge(in, i);
     readout.pullback(in.features, i, in.species_of(i), q_bar * (T(1.0) - q * q), h_bar, gradient);
   }

@@ -108,7 +108,8 @@ struct Run {
   std::vector<FeatureArray<T>> features = feature_arrays<T>();
   std::vector<FeatureArray<T>> features_bar = feature_arrays<T>();
   std::vector<double> widths;
-  std::vector<T> p, energies, p_bar, parameters_bar;
+  std::vector<T> p, energies, p_bar;
+  std::vector<double> parameters_bar;  // of duals the tangents
   T energy_bar{};
   GeometryGradient<T> gradient;
   Reciprocal::Plan<T> plan;
@@ -144,7 +145,7 @@ struct Run {
                                 tape);
   }
   void backward(const Model& f, const Structure& s) {
-    parameters_bar.assign(f.parameters.size(), T(RealOf<T>(0)));
+    parameters_bar.assign(f.parameters.size(), 0.0);
     for (auto& b : features_bar) b.set_zero();
     gradient.reset(s.size());
     field_bar = {};
@@ -214,8 +215,13 @@ T along(const Run<L, T>& run, const Direction& d) {
   for_each_feature([&](std::size_t t, int i, int c, int lm, std::size_t at) {
     sum += run.features_bar[t].get(i, c, lm) * d.features[at];
   });
-  for (std::size_t k = 0; k < d.parameters.size(); ++k)
-    sum += run.parameters_bar[k] * d.parameters[k];
+  for (std::size_t k = 0; k < d.parameters.size(); ++k) {
+    const double part = run.parameters_bar[k] * d.parameters[k];
+    if constexpr (is_dual_v<T>)
+      sum.tangent += part;
+    else
+      sum += part;
+  }
   return sum;
 }
 

@@ -19,7 +19,7 @@ struct Identity {
 #if !LEYDEN_MUST_NOT_COMPILE
   template <Number T>
   void backward(std::span<const RealOf<T>>, const Tape<T>&, std::span<const T> out_bar,
-                std::span<T> in_bar, std::span<T>) const {
+                std::span<T> in_bar, std::span<double>) const {
     in_bar[0] += out_bar[0];
   }
 #endif

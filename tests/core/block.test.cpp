@@ -46,7 +46,7 @@ class Affine {
   template <Number T>
   void backward(std::span<const RealOf<T>> parameters, const Tape<T>& tape,
                 std::span<const T> out_bar, std::span<T> in_bar,
-                std::span<T> parameters_bar) const {
+                std::span<double> parameters_bar) const {
     const auto w = weight_.of(parameters);
     for (std::size_t o = 0; o < out_bar.size(); ++o)
       for (std::size_t i = 0; i < in_bar.size(); ++i)
@@ -55,9 +55,9 @@ class Affine {
     const auto w_bar = weight_.of(parameters_bar);
     const auto b_bar = bias_.of(parameters_bar);
     for (std::size_t o = 0; o < out_bar.size(); ++o) {
-      b_bar[o] += out_bar[o];
+      b_bar[o] += gradient_part(out_bar[o]);
       for (std::size_t i = 0; i < in_bar.size(); ++i)
-        w_bar[o * in_bar.size() + i] += out_bar[o] * tape.in[i];
+        w_bar[o * in_bar.size() + i] += gradient_part(out_bar[o] * tape.in[i]);
     }
   }
 
@@ -87,7 +87,7 @@ class Tanh {
   }
   template <Number T>
   void backward(std::span<const RealOf<T>>, const Tape<T>& tape, std::span<const T> out_bar,
-                std::span<T> in_bar, std::span<T>) const {
+                std::span<T> in_bar, std::span<double>) const {
     for (std::size_t i = 0; i < in_bar.size(); ++i)
       in_bar[i] += out_bar[i] * (T(RealOf<T>(1)) - tape.out[i] * tape.out[i]);
   }
@@ -130,7 +130,7 @@ struct Case {
 
 template <class T>
 void gradients(const Case& c, std::span<const T> x, std::vector<T>& in_bar,
-               std::vector<T>& parameters_bar) {
+               std::vector<double>& parameters_bar) {
   Network::Tape<T> tape;
   std::vector<T> out(2);
   const std::vector<T> out_bar(c.out_bar.begin(), c.out_bar.end());
@@ -202,7 +202,8 @@ TEST_CASE("the backward pass on duals gives second derivatives", "[block]") {
   const std::vector<double> direction{0.4, 0.9, -0.5};
   std::vector<Dual<double>> x(3);
   for (std::size_t i = 0; i < 3; ++i) x[i] = {c.in[i], direction[i]};
-  std::vector<Dual<double>> in_bar(3), parameters_bar(c.layout.size());
+  std::vector<Dual<double>> in_bar(3);
+  std::vector<double> parameters_bar(c.layout.size());
   gradients<Dual<double>>(c, x, in_bar, parameters_bar);
 
   std::vector<double> bar[2], theta_bar[2];
@@ -217,7 +218,7 @@ TEST_CASE("the backward pass on duals gives second derivatives", "[block]") {
     CHECK(std::abs(in_bar[i].tangent - (bar[0][i] - bar[1][i]) / (2 * step)) <
           difference_tolerance);
   for (std::size_t k = 0; k < c.layout.size(); ++k)
-    CHECK(std::abs(parameters_bar[k].tangent - (theta_bar[0][k] - theta_bar[1][k]) / (2 * step)) <
+    CHECK(std::abs(parameters_bar[k] - (theta_bar[0][k] - theta_bar[1][k]) / (2 * step)) <
           difference_tolerance);
 }
 

@@ -170,9 +170,9 @@ TEST_CASE("the adjoint of the product basis is its derivative", "[equivariant]")
 
     // The weights enter linearly: differences of any step are exact.
     std::vector<double> w_bar(s.parameters.size(), 0.5);
-    std::vector<D> dual_w_bar(s.parameters.size());
+    std::vector<double> dual_w_bar(s.parameters.size());
     s.product.unpack_gradient(gradient, std::span<double>(w_bar));
-    s.product.unpack_gradient(dual_gradient, std::span<D>(dual_w_bar));
+    s.product.unpack_gradient(dual_gradient, std::span<double>(dual_w_bar));
     double size = 1.0;
     for (double x : w_bar) size = std::max(size, std::abs(x));
     const auto derivative = [&](std::size_t k, const std::vector<double>& a) {
@@ -186,7 +186,7 @@ TEST_CASE("the adjoint of the product basis is its derivative", "[equivariant]")
       CAPTURE(k);
       CHECK(std::abs(w_bar[k] - 0.5 - derivative(k, s.a)) < 1e-10 * size);
       const double second = (derivative(k, moved(h)) - derivative(k, moved(-h))) / (2 * h);
-      CHECK(std::abs(dual_w_bar[k].tangent - second) < 1e-6 * size);
+      CHECK(std::abs(dual_w_bar[k] - second) < 1e-6 * size);
     }
   }
 }

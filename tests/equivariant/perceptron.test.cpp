@@ -186,9 +186,9 @@ TEST_CASE("the adjoint of the radial network is its derivative", "[equivariant]"
     }
 
     // Duals through the adjoint: the weights' gradient along the direction.
-    std::vector<D> dual_gradient(s.parameters.size());
+    std::vector<double> dual_gradient(s.parameters.size());
     s.network.backward(rows, dual_in.data(), dual_bar.data(), dual_in_bar.data(), dual_tape,
-                       std::span<D>(dual_gradient));
+                       std::span<double>(dual_gradient));
     const auto gradient_at = [&](double step) {
       Setup<double> other = s;
       other.x = moved(step);
@@ -202,8 +202,8 @@ TEST_CASE("the adjoint of the radial network is its derivative", "[equivariant]"
     const auto up = gradient_at(h), down = gradient_at(-h);
     double worst = 0.0, size = 1.0;
     for (std::size_t k = 0; k < up.size(); ++k) {
-      worst = std::max(worst, std::abs(dual_gradient[k].tangent - (up[k] - down[k]) / (2 * h)));
-      size = std::max(size, std::abs(dual_gradient[k].tangent));
+      worst = std::max(worst, std::abs(dual_gradient[k] - (up[k] - down[k]) / (2 * h)));
+      size = std::max(size, std::abs(dual_gradient[k]));
     }
     CHECK(worst < 1e-7 * size);
   }

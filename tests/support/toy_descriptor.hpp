@@ -79,16 +79,18 @@ class BasicToyDescriptor {
 
   template <leyden::Number T>
   void backward(const leyden::Geometry<T>& geometry, Tape<T>& tape, T energy_bar,
-                std::span<T> gradient) const {
+                std::span<double> gradient) const {
     const auto& h = tape.features[0];
     auto& bar = tape.feature_cotangents[0];
     for (int i = 0; i < geometry.n_atoms(); ++i) {
       for (int c = 0; c < shapes_[0].channels; ++c) {
         const T x = h.get(i, c, 0);
         add(bar, i, c, 0, energy_bar * parameter<T>(stiffness_, 0) * Real(2) * x);
-        if (!gradient.empty()) stiffness_.of(gradient)[0] += energy_bar * x * x;
+        if (!gradient.empty())
+          stiffness_.of(gradient)[0] += leyden::gradient_part(energy_bar * x * x);
       }
-      if (!gradient.empty()) energy_.of(gradient)[species_of(geometry, i)] += energy_bar;
+      if (!gradient.empty())
+        energy_.of(gradient)[species_of(geometry, i)] += leyden::gradient_part(energy_bar);
     }
     tape.edge_gradient.assign(geometry.sender.size(), leyden::Vector3<T>{});
     for (std::size_t e = 0; e < geometry.sender.size(); ++e) {
@@ -106,8 +108,9 @@ class BasicToyDescriptor {
         for (int m = 0; m < 3; ++m)
           tape.edge_gradient[e][m] += g_bar * w * z * slope * Real(2) * r[m];
         if (!gradient.empty()) {
-          channel_.of(gradient)[static_cast<std::size_t>(c)] += g_bar * z * g;
-          sender_.of(gradient)[s] += g_bar * w * g;
+          channel_.of(gradient)[static_cast<std::size_t>(c)] +=
+              leyden::gradient_part(g_bar * z * g);
+          sender_.of(gradient)[s] += leyden::gradient_part(g_bar * w * g);
         }
       }
     }

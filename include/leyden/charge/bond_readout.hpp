@@ -77,7 +77,7 @@ class BondReadout {
                               const Geometry<T>& geometry, std::span<const int> species, F&& f,
                               std::span<FeatureArray<T>> feature_bar,
                               std::span<Vector3<T>> edge_bar,
-                              std::span<T> parameter_gradient) const;
+                              std::span<double> parameter_gradient) const;
 
   /// Sets y, (bonds·outputs), zero beyond the cutoff.
   template <Number T>
@@ -96,7 +96,7 @@ class BondReadout {
   void pullback(std::span<const FeatureArray<T>> features, const Geometry<T>& geometry,
                 std::span<const int> species, std::span<const T> y_bar,
                 std::span<FeatureArray<T>> feature_bar, std::span<Vector3<T>> edge_bar,
-                std::span<T> parameter_gradient) const {
+                std::span<double> parameter_gradient) const {
     for_each_half_pullback(
         features, geometry, species,
         [&](std::size_t e, const T*, T* half_bar) {
@@ -251,7 +251,7 @@ void BondReadout::for_each_half_pullback(std::span<const FeatureArray<T>> featur
                                          const Geometry<T>& geometry, std::span<const int> species,
                                          F&& f, std::span<FeatureArray<T>> feature_bar,
                                          std::span<Vector3<T>> edge_bar,
-                                         std::span<T> parameter_gradient) const {
+                                         std::span<double> parameter_gradient) const {
   using R = RealOf<T>;
   const std::size_t radials = static_cast<std::size_t>(options_.radial);
   Terms<T> projection, projection_bar, phi, slope, half, half_bar;
@@ -281,8 +281,7 @@ void BondReadout::for_each_half_pullback(std::span<const FeatureArray<T>> featur
           projection_bar[k] += bar;
           length_bar += half_bar[o] * slope[n] * term(projection, at, k);
           if (!parameter_gradient.empty() && at.sign != 0)
-            table_slice_.of(parameter_gradient)[at.first + k] +=
-                bar * static_cast<R>(0.5 * at.sign);
+            table_slice_.of(parameter_gradient)[at.first + k] += gradient_part(bar) * 0.5 * at.sign;
         }
       if (edge_bar.empty()) continue;
       const T per_length = length_bar / geometry.length[e];

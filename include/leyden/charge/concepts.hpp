@@ -40,7 +40,7 @@ template <Number T>
 struct InputCotangents {
   std::span<FeatureArray<T>> features;
   std::span<Vector3<T>> edges;              // (edges) of the edge vectors; empty: not asked for
-  std::span<T> parameters;                  // the flat vector (gradient_part); empty: not asked for
+  std::span<double> parameters;             // the flat vector (gradient_part); empty: not asked for
   GeometryGradient<T>* geometry = nullptr;  // beyond edge vectors; null: not asked for
   Vector3<T>* external_field = nullptr;     // beyond p·v_ext; null: not asked for
 };

@@ -80,9 +80,9 @@ class BasicFixedCharges {
       for (const T& q_bar : p_bar) mean += q_bar;
       mean = mean / static_cast<RealOf<T>>(p_bar.size());
     }
-    const std::span<T> gradient = correction_.of(bar.parameters);
+    const std::span<double> gradient = correction_.of(bar.parameters);
     for (std::size_t i = 0; i < p_bar.size(); ++i)
-      gradient[static_cast<std::size_t>(input.species[i])] += p_bar[i] - mean;
+      gradient[static_cast<std::size_t>(input.species[i])] += gradient_part(p_bar[i] - mean);
   }
 
  private:

@@ -201,8 +201,8 @@ void LocalMultipoles<L, constraint>::pullback(const ChargeInput<T>& input, std::
     if constexpr (constraint == ChargeConstraint::softness)
       if (!bar.parameters.empty())
         softness_slice_.of(bar.parameters)[static_cast<std::size_t>(s)] +=
-            excess * q_bar / shares *
-            static_cast<RealOf<T>>(sigmoid(softness_[static_cast<std::size_t>(s)]));
+            gradient_part(excess * q_bar / shares) *
+            sigmoid(softness_[static_cast<std::size_t>(s)]);
   }
 }
 

@@ -80,11 +80,11 @@ class SpeciesRows {
     for (int t = 0; t < tiles; ++t) out[t] = Pack<T>(from[t]);
   }
   template <Number T>
-  void backward(int species, const Pack<T>* out_bar, std::span<T> parameter_gradient) const {
-    const std::span<T> bar = weight_.of(parameter_gradient);
+  void backward(int species, const Pack<T>* out_bar, std::span<double> parameter_gradient) const {
+    const std::span<double> bar = weight_.of(parameter_gradient);
     for (int c = 0; c < channels_; ++c)
       bar[static_cast<std::size_t>(species * channels_ + c)] +=
-          lane_of(out_bar, c) * static_cast<RealOf<T>>(scale());
+          gradient_part(lane_of(out_bar, c)) * scale();
   }
 
  private:
@@ -159,7 +159,8 @@ class FukuiReadout {
   }
   template <Number T>
   void backward(const IrrepRows<T>& x, const IrrepRows<T>& out_bar, IrrepRows<T>& x_bar,
-                Tape<T>& tape, std::span<T> parameter_gradient, PolarScratch<T>& scratch) const {
+                Tape<T>& tape, std::span<double> parameter_gradient,
+                PolarScratch<T>& scratch) const {
     for (std::size_t k = 3; k-- > 0;) {
       const IrrepRows<T>& in = k == 0 ? x : tape.after[k - 1];
       IrrepRows<T>& in_bar = k == 0 ? x_bar : scratch.gated_bar[k - 1];
@@ -265,7 +266,7 @@ class PolarUpdate {
   void backward(const IrrepRows<T>& x, const IrrepRows<T>& potential, const IrrepRows<T>& density,
                 std::span<const int> species, const IrrepRows<T>& out_bar, IrrepRows<T>& x_bar,
                 IrrepRows<T>& potential_bar, IrrepRows<T>& density_bar, Tape<T>& tape,
-                std::span<T> parameter_gradient, PolarScratch<T>& scratch) const {
+                std::span<double> parameter_gradient, PolarScratch<T>& scratch) const {
     const std::size_t n = species.size(), stride = detail::two_groups_tiles<T>(channels_);
     for (std::size_t k = 3; k-- > 0;) {
       const IrrepRows<T>& in = k == 0 ? tape.scaled : tape.gated[k - 1];
@@ -359,7 +360,7 @@ class ElectronEnergy {
   template <Number T>
   void backward(const IrrepRows<T>& x, const IrrepRows<T>& density, const IrrepRows<T>& potential,
                 T energy_bar, IrrepRows<T>& x_bar, IrrepRows<T>& density_bar,
-                IrrepRows<T>& potential_bar, Tape<T>& tape, std::span<T> parameter_gradient,
+                IrrepRows<T>& potential_bar, Tape<T>& tape, std::span<double> parameter_gradient,
                 PolarScratch<T>& scratch) const {
     const std::size_t n = tape.out.size(), stride = detail::two_groups_tiles<T>(channels_);
     Pack<T> bar{};

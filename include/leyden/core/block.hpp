@@ -20,9 +20,10 @@ namespace detail {
 
 template <class B, class T>
 concept BlockOn = requires(const B& b, std::span<const RealOf<T>> parameters, std::span<const T> in,
-                           std::span<T> out, typename B::template Tape<T>& tape) {
+                           std::span<T> out, std::span<double> gradient,
+                           typename B::template Tape<T>& tape) {
   b.template forward<T>(parameters, in, out, tape);
-  b.template backward<T>(parameters, tape, in, out, out);
+  b.template backward<T>(parameters, tape, in, out, gradient);
 };
 
 }  // namespace detail
@@ -34,7 +35,7 @@ concept BlockOn = requires(const B& b, std::span<const RealOf<T>> parameters, st
 ///   the tape what backward needs. `parameters` is the whole flat vector.
 /// - backward(parameters, tape, out_bar, in_bar, parameters_bar): adds the cotangents of the last
 ///   forward on this tape to in_bar (input_size) and parameters_bar (the whole flat vector; empty:
-///   skipped).
+///   skipped; of duals the tangents, see gradient_part).
 ///
 /// Both are const, run on float, double and their duals, are thread-safe given one tape per thread,
 /// and do not allocate once the tape is warm. A tape may also hold backward's scratch memory.
@@ -93,7 +94,7 @@ class Chain {
 
   template <Number T>
   void backward(std::span<const RealOf<T>> parameters, Tape<T>& tape, std::span<const T> out_bar,
-                std::span<T> in_bar, std::span<T> parameters_bar) const {
+                std::span<T> in_bar, std::span<double> parameters_bar) const {
     [&]<std::size_t... k>(std::index_sequence<k...>) {
       (backward_one<count - 1 - k, T>(parameters, tape, out_bar, in_bar, parameters_bar), ...);
     }
@@ -127,7 +128,7 @@ class Chain {
   template <std::size_t k, class T>
   void backward_one(std::span<const RealOf<T>> parameters, Tape<T>& tape,
                     std::span<const T> out_bar, std::span<T> in_bar,
-                    std::span<T> parameters_bar) const {
+                    std::span<double> parameters_bar) const {
     const auto& block = std::get<k>(blocks_);
     if constexpr (k > 0) {
       tape.between_bar[k - 1].assign(static_cast<std::size_t>(block.input_size()), T(RealOf<T>(0)));

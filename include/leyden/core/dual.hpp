@@ -128,15 +128,6 @@ template <std::floating_point R>
 constexpr R gradient_part(Dual<R> x) {
   return x.tangent;
 }
-/// Adds to that part.
-template <std::floating_point R>
-constexpr void add_to_gradient(R& sum, R x) {
-  sum += x;
-}
-template <std::floating_point R>
-constexpr void add_to_gradient(Dual<R>& sum, R x) {
-  sum.tangent += x;
-}
 
 template <class R>
 Dual<R> sqrt(Dual<R> x) {

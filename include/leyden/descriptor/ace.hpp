@@ -82,7 +82,7 @@ class Ace {
   void forward(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                std::span<T> parameter_gradient) const;
+                std::span<double> parameter_gradient) const;
 
  private:
   using C = Convolution<0, Shape.l_max>;
@@ -120,7 +120,8 @@ class Ace {
   template <Number T>
   void evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
-  void pull_back_radial(const Geometry<T>& geometry, Tape<T>& tape, std::span<T> gradient) const;
+  void pull_back_radial(const Geometry<T>& geometry, Tape<T>& tape,
+                        std::span<double> gradient) const;
   template <Number T>
   void pull_back_edges(const Geometry<T>& geometry, Tape<T>& tape) const;
 

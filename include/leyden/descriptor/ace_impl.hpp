@@ -148,14 +148,14 @@ void Ace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) const
 template <AceShape Shape, std::floating_point Real>
 template <Number T>
 void Ace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                                std::span<T> gradient) const {
+                                std::span<double> gradient) const {
   const int n = geometry.n_atoms();
   const bool weights = !gradient.empty();
   tape.atomic_bar.resize(n, tape.atomic.shape());
   tape.component_bar.resize(static_cast<std::size_t>(lm_count));
   tape.radial_bar.assign(tape.radial.size(), Pack<T>());
   tape.ones_bar.resize(tape.ones.size());
-  tape.harmonics_bar.assign(tape.harmonics.size(), T(0));
+  tape.harmonics_bar.assign(tape.wants_edges ? tape.harmonics.size() : 0, T(0));
   if (weights) {
     energy_.reset(tape.energy_gradient);
     if (options_.features) features_.reset(tape.feature_gradient);
@@ -178,17 +178,18 @@ void Ace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T en
       C::backward(edges, tape.harmonics.data() + first * lm_count,
                   tape.radial.data() + t * C::path_count, tape.ones.data(), a_bar,
                   tape.radial_bar.data() + t * C::path_count, tape.ones_bar.data(),
-                  tape.harmonics_bar.data() + first * lm_count);
+                  tape.wants_edges ? tape.harmonics_bar.data() + first * lm_count : nullptr);
     }
     if (weights)
       constant_slice_.of(gradient)[static_cast<std::size_t>(z)] +=
-          energy_cotangent * static_cast<Real>(options_.scale);
+          gradient_part(energy_cotangent) * options_.scale;
   }
   if (weights) {
     energy_.unpack_gradient(tape.energy_gradient, gradient);
     if (options_.features) features_.unpack_gradient(tape.feature_gradient, gradient);
   }
   pull_back_radial(geometry, tape, gradient);
+  if (!tape.wants_edges) return;
   pull_back_edges(geometry, tape);
   if (options_.repulsion)
     options_.repulsion->template add_gradient<T>(
@@ -260,7 +261,7 @@ void Ace<Shape, Real>::evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape
 template <AceShape Shape, std::floating_point Real>
 template <Number T>
 void Ace<Shape, Real>::pull_back_radial(const Geometry<T>& geometry, Tape<T>& tape,
-                                        std::span<T> gradient) const {
+                                        std::span<double> gradient) const {
   tape.edge_basis_bar.resize(geometry.sender.size() * basis_tiles());
   for (std::size_t s = 0; s < radial_.size(); ++s) {
     const std::size_t rows = tape.basis_rows[s].size();

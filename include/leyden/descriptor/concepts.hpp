@@ -22,6 +22,7 @@ struct DescriptorTape {
   std::vector<double> reference_energies;  // (n) eV, free atoms (E0); empty: none. They
                                            // are large: apart, a float model keeps its digits
   std::vector<Vector3<T>> edge_gradient;   // (edges) dE/d(edge vector), set by backward
+  bool wants_edges = true;                 // false: backward may leave it alone
 };
 
 /// A descriptor turns a geometry into equivariant features h and a local energy per atom.
@@ -36,15 +37,14 @@ struct DescriptorTape {
 /// - forward(geometry, tape): fills features and node_energies, zeroes feature_cotangents.
 /// - backward(geometry, tape, energy_cotangent, parameter_gradient): adds, for the scalar
 ///   Σ_i ē E_i + Σ h̄·h, the edge gradient (set) and the parameter gradient (added; empty span:
-///   skipped; of duals only the tangents are read, see gradient_part). Must follow forward on the
+///   skipped; of duals the tangents, see gradient_part). Must follow forward on the
 ///   same tape.
 template <class D>
 concept Descriptor = requires(D d, const D& c, ParameterLayout& layout,
                               std::span<const double> parameters,
                               const Geometry<typename D::real_type>& geometry,
                               typename D::template Tape<typename D::real_type>& tape,
-                              typename D::real_type cotangent,
-                              std::span<typename D::real_type> gradient) {
+                              typename D::real_type cotangent, std::span<double> gradient) {
   { D::name } -> std::convertible_to<std::string_view>;
   { c.cutoff() } -> std::convertible_to<double>;
   { c.species() } -> std::convertible_to<std::span<const int>>;

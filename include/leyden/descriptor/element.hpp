@@ -75,11 +75,12 @@ class BasicElements {
   void forward(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                std::span<T> parameter_gradient) const {
+                std::span<double> parameter_gradient) const {
     tape.edge_gradient.assign(geometry.sender.size(), Vector3<T>{});
     if (parameter_gradient.empty()) return;
     for (int s : tape.species)
-      energy_.of(parameter_gradient)[static_cast<std::size_t>(s)] += energy_cotangent;
+      energy_.of(parameter_gradient)[static_cast<std::size_t>(s)] +=
+          gradient_part(energy_cotangent);
   }
 
  private:

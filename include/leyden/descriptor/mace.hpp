@@ -70,6 +70,22 @@ class Mace {
     std::vector<T> table_u;
   };
 
+  /// Cotangents of radial functions at their knots. Structures with the same parameters may share
+  /// one, and the way back through the radial networks, which takes as long for all of them as for
+  /// one: see Tape::pending.
+  struct PendingGradient {
+    std::vector<typename RadialKnots<Real>::Gradient> layers;
+
+    void clear() {
+      for (auto& layer : layers) layer.clear();
+    }
+    PendingGradient& operator+=(const PendingGradient& other) {
+      layers.resize(std::max(layers.size(), other.layers.size()));
+      for (std::size_t k = 0; k < other.layers.size(); ++k) layers[k] += other.layers[k];
+      return *this;
+    }
+  };
+
   template <Number T>
   struct Tape : DescriptorTape<T> {
     int head = -1;  // the readout to use; -1: options().head
@@ -77,9 +93,11 @@ class Mace {
     /// asked for the gradient by parameters, which repeats a forward() from tables otherwise.
     bool exact = false;
     /// forward() and backward() interpolate radial functions between MaceOptions::training_knots
-    /// knots, if the model has such. On duals, only the tangent of the gradient by the networks'
-    /// weights is set then.
+    /// knots, if the model has such.
     bool training = false;
+    /// Where backward() adds what is pending of the gradient by parameters until add_pending();
+    /// null: nothing is left to add.
+    PendingGradient* pending = nullptr;
     bool tabulated = false;  // what the last forward() did
     bool on_knots = false;
     std::vector<LayerTape<T>> layers;
@@ -98,6 +116,7 @@ class Mace {
     typename Nonlinear::template EdgeTape<T> edge;
     Buffer<Pack<T>> hidden;  // last readout's pre-activations, [atom][tile]
     typename RadialKnots<Real>::template Tape<T> knots;
+    PendingGradient own_pending;
     // backward's scratch
     Buffer<Pack<T>> radial_bar, paths_bar, hidden_bar;
     Buffer<Pack<Real>> weight_bar;
@@ -127,7 +146,12 @@ class Mace {
   /// @throws ModelError for a gradient by parameters when radial functions are splines.
   template <Number T, Executor E = SerialExecutor>
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                std::span<T> parameter_gradient, const E& executor = {}) const;
+                std::span<double> parameter_gradient, const E& executor = {}) const;
+
+  /// Adds what is pending to a gradient by parameters, which are those of the backward() before.
+  template <Executor E = SerialExecutor>
+  void add_pending(PendingGradient& pending, std::span<double> parameter_gradient,
+                   const E& executor = {}) const;
 
   /// The largest error of the tables of radial functions, by slope and relative to the largest
   /// slope of a layer; 0 when there are none (see MaceOptions::radial_tolerance). Builds them.
@@ -238,6 +262,7 @@ class Mace {
   }
   template <Number T>
   static T* edge_bar(const Geometry<T>& geometry, std::size_t group, int atom, Tape<T>& tape) {
+    if (tape.harmonics_bar.empty()) return nullptr;
     return tape.harmonics_bar.data() +
            (group * geometry.sender.size() +
             static_cast<std::size_t>(geometry.first[static_cast<std::size_t>(atom)])) *
@@ -338,23 +363,23 @@ class Mace {
   template <Number T, Executor E>
   void backward_layer(const Geometry<T>& geometry, std::size_t k, const FeatureArray<T>& in,
                       const FeatureArray<T>& out_bar, FeatureArray<T>& in_bar, Tape<T>& tape,
-                      std::span<T> gradient, const E& executor) const;
+                      std::span<double> gradient, const E& executor) const;
   // From a layer's messages to its atomic basis A, and from tape.basis_node_bar to tape.up_bar.
   template <Number T, Executor E>
   void forward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt, Tape<T>& tape,
                       const E& executor) const;
   template <Number T, Executor E>
   void backward_linear(const Geometry<T>& geometry, std::size_t k, LayerTape<T>& lt, Tape<T>& tape,
-                       std::span<T> gradient, const E& executor) const;
+                       std::span<double> gradient, const E& executor) const;
   template <Number T>
   void forward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
                          Tape<T>& tape) const;
   template <Number T>
   void backward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
-                          Tape<T>& tape, std::span<T> gradient) const;
+                          Tape<T>& tape, std::span<double> gradient) const;
   template <Number T>
   void species_gradient(const Layer& layer, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
-                        Tape<T>& tape, std::span<T> gradient) const;
+                        Tape<T>& tape, std::span<double> gradient) const;
   template <class C, Number T>
   void couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
                     Tape<T>& tape) const;
@@ -375,7 +400,7 @@ class Mace {
   template <Number T>
   void read_out(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T>
-  void read_out_backward(Tape<T>& tape, T energy_cotangent, std::span<T> gradient) const;
+  void read_out_backward(Tape<T>& tape, T energy_cotangent, std::span<double> gradient) const;
 
   // y = map x (or the transposed map) for every l, on the rows of the listed atoms.
   template <Number T, Executor E = SerialExecutor>
@@ -390,11 +415,11 @@ class Mace {
   template <Number T>
   void irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
                        const FeatureArray<T>& y_bar, const std::vector<int>& atoms, Tape<T>& tape,
-                       T* w_bar, std::size_t row_stride, double scale) const;
+                       double* w_bar, std::size_t row_stride, double scale) const;
   template <Number T>
   void map_gradient(const Mixing<Real>& map, std::size_t rows, RowsView<const Pack<T>> x,
-                    RowsView<const Pack<T>> y_bar, Tape<T>& tape, T* w_bar, std::size_t row_stride,
-                    double scale) const;
+                    RowsView<const Pack<T>> y_bar, Tape<T>& tape, double* w_bar,
+                    std::size_t row_stride, double scale) const;
 
   MaceOptions options_;
   RadialBasis basis_;

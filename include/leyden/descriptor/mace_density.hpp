@@ -80,7 +80,7 @@ class EdgeDensity {
   template <Number T>
   void backward(const Geometry<T>& geometry, const Buffer<Pack<T>>& basis, const FeatureArray<T>& a,
                 FeatureArray<T>& a_bar, const std::vector<T>& factor, Buffer<Pack<T>>& basis_bar,
-                std::vector<T>& factor_bar, Tape<T>& tape, std::span<T> gradient) const {
+                std::vector<T>& factor_bar, Tape<T>& tape, std::span<double> gradient) const {
     using std::tanh;
     tape.density_bar.assign(tape.inverse.size(), T(0));
     for (int t = 0; t < a.tiles(); ++t)
@@ -110,7 +110,7 @@ class EdgeDensity {
       if (gradient.empty()) continue;
       for (int n = 0; n < radial_count_; ++n)
         slice_.of(gradient)[static_cast<std::size_t>(n)] +=
-            u_bar * lane_of(basis.data() + p * tiles(), n) * static_cast<Real>(scale());
+            gradient_part(u_bar * lane_of(basis.data() + p * tiles(), n)) * scale();
     }
   }
 

@@ -23,12 +23,11 @@ void fill_packs(Buffer<Pack<R>>& packs, const double* values, std::size_t count,
     packs[i / Pack<R>::lanes].set_lane(static_cast<int>(i % Pack<R>::lanes),
                                        static_cast<R>(values[i * stride] * scale));
 }
-template <Number T>
-void add_lanes(T* values, std::size_t count, std::size_t stride,
-               const Buffer<Pack<RealOf<T>>>& packs, double scale) {
+template <std::floating_point R>
+void add_lanes(double* values, std::size_t count, std::size_t stride, const Buffer<Pack<R>>& packs,
+               double scale) {
   for (std::size_t i = 0; i < count; ++i)
-    add_to_gradient(values[i * stride],
-                    lane_of(packs.data(), static_cast<int>(i)) * static_cast<RealOf<T>>(scale));
+    values[i * stride] += lane_of(packs.data(), static_cast<int>(i)) * scale;
 }
 
 }  // namespace detail
@@ -314,7 +313,7 @@ void Mace<Shape, Real>::run_layers(const Geometry<T>& geometry, Tape<T>& tape,
 template <MaceShape Shape, std::floating_point Real>
 template <Number T, Executor E>
 void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
-                                 std::span<T> gradient, const E& executor) const {
+                                 std::span<double> gradient, const E& executor) const {
   const int n = geometry.n_atoms();
   if (splines() && !gradient.empty())
     throw ModelError("Mace: radial functions that are splines (radial_knots) cannot be trained");
@@ -324,10 +323,13 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
     evaluate_edges(geometry, tape, executor);
     run_layers(geometry, tape, executor);
   }
+  tape.own_pending.clear();
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
-  if (tape.on_knots) tape.knots.distance_bar.assign(tape.knots.knot.size(), Pack<T>());
-  tape.harmonics_bar.assign(edge_groups(tape) * tape.harmonics.size(), T(0));
+  tape.knots.distance_bar.assign(tape.on_knots && tape.wants_edges ? tape.knots.knot.size() : 0,
+                                 Pack<T>());
+  tape.harmonics_bar.assign(
+      tape.wants_edges || tape.tabulated ? edge_groups(tape) * tape.harmonics.size() : 0, T(0));
   if constexpr (nonlinear) tape.edge.factor_bar.assign(tape.edge.factor.size(), T(0));
   tape.factor_bar.assign(tape.factor.size(), T(0));
   tape.embedding_bar.resize(n, {options_.channels, 0});
@@ -337,13 +339,15 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
         geometry, k, k == 0 ? tape.embedding : tape.features[k - 1], tape.feature_cotangents[k],
         k == 0 ? tape.embedding_bar : tape.feature_cotangents[k - 1], tape, gradient, executor);
   if (!gradient.empty()) {
-    const Real scale =
-        static_cast<Real>(1.0 / std::sqrt(static_cast<double>(options_.species.size())));
-    std::span<T> table = embedding_slice_.of(gradient);
+    const double scale = 1.0 / std::sqrt(static_cast<double>(options_.species.size()));
+    const std::span<double> table = embedding_slice_.of(gradient);
     for (int i = 0; i < n; ++i)
       for (int c = 0; c < options_.channels; ++c)
-        table[embedding_index(tape, i, c)] += tape.embedding_bar.get(i, c, 0) * scale;
+        table[embedding_index(tape, i, c)] +=
+            gradient_part(tape.embedding_bar.get(i, c, 0)) * scale;
   }
+  if (tape.pending == nullptr) add_pending(tape.own_pending, gradient, executor);
+  if (!tape.wants_edges) return;
   pull_back_edges(geometry, tape, executor);
   if (options_.repulsion)
     options_.repulsion->template add_gradient<T>(
@@ -352,6 +356,16 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
 }
 
 // ---- radial functions on knots ----
+
+template <MaceShape Shape, std::floating_point Real>
+template <Executor E>
+void Mace<Shape, Real>::add_pending(PendingGradient& pending, std::span<double> parameter_gradient,
+                                    const E& executor) const {
+  executor.for_each(pending.layers.size(), [&](std::size_t k, int) {
+    if (!pending.layers[k].empty())
+      knots().layers[k].pull_back(layers_[k].radial, pending.layers[k], parameter_gradient);
+  });
+}
 
 template <MaceShape Shape, std::floating_point Real>
 const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {

@@ -59,7 +59,7 @@ template <Number T, Executor E>
 void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t k,
                                        const FeatureArray<T>& in, const FeatureArray<T>& out_bar,
                                        FeatureArray<T>& in_bar, Tape<T>& tape,
-                                       std::span<T> gradient, const E& executor) const {
+                                       std::span<double> gradient, const E& executor) const {
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const int n = geometry.n_atoms();
@@ -68,7 +68,7 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = layer.species_maps.size();
   const double fan_in = channel_scale();
-  const bool from_species = tape.tabulated && folded(k);
+  const bool below = k > 0 || weights;  // embeddings do not depend on positions
   // h = linear(B) + skip(h)
   tape.product_bar.resize(n, layer.out);
   mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false,
@@ -76,7 +76,7 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   if (weights)
     irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
                        layer.linear.slice.of(gradient).data(), c, fan_in);
-  if (layer.residual && !from_species) {
+  if (layer.residual && below) {
     for (std::size_t s = 0; s < z; ++s)
       mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
                     tape, true, executor);
@@ -106,7 +106,7 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
     backward_nonlinear(geometry, layer, lt, tape, gradient);
   else
     backward_linear(geometry, k, lt, tape, gradient, executor);
-  if (from_species) return;  // embeddings do not depend on positions
+  if (!below) return;
 
   mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true, executor);
   if (weights)
@@ -119,7 +119,7 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::species_gradient(const Layer& layer, const FeatureArray<T>& x,
                                          const FeatureArray<T>& y_bar, Tape<T>& tape,
-                                         std::span<T> gradient) const {
+                                         std::span<double> gradient) const {
   const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = layer.species_maps.size();
   const double scale = channel_scale() / std::sqrt(static_cast<double>(z));
@@ -253,7 +253,7 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T, Executor E>
 void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t k,
-                                        LayerTape<T>& lt, Tape<T>& tape, std::span<T> gradient,
+                                        LayerTape<T>& lt, Tape<T>& tape, std::span<double> gradient,
                                         const E& executor) const {
   const Layer& layer = layers_[k];
   const int n = geometry.n_atoms();
@@ -332,7 +332,12 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     // Knots take a tile while it is in cache, and its memory serves all.
     const std::size_t tile_size = pairs * C::path_count;
     tape.radial_bar.assign(tape.on_knots ? tile_size : lt.radial.size(), Pack<T>());
-    if (tape.on_knots) knots().layers[k].start_backward(tape.knots, weights);
+    typename RadialKnots<Real>::Gradient* knot_gradient = nullptr;
+    if (tape.on_knots && weights) {
+      PendingGradient& pending = tape.pending != nullptr ? *tape.pending : tape.own_pending;
+      pending.layers.resize(layers_.size());
+      knot_gradient = &pending.layers[k];
+    }
     for (int t = 0; t < tiles; ++t) {
       const std::size_t tile = static_cast<std::size_t>(t);
       const Pack<T>* radial = radial_of_tile(k, tile, tile_size, tape);
@@ -343,22 +348,20 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
             receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge, radial,
             lt.up.at(t, 0),
             tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
-            tape.up_bar.at(t, 0), tape.harmonics_bar.data() + first * lm_edge);
+            tape.up_bar.at(t, 0), edge_bar(geometry, 0, i, tape));
       }
-      if (tape.on_knots) knots().layers[k].backward(tile, bar, tape.knots);
+      if (tape.on_knots) knots().layers[k].backward(tile, bar, tape.knots, knot_gradient);
     }
   });
-  if (tape.tabulated) return;
-  if (tape.on_knots) {
-    if (weights) knots().layers[k].finish_backward(layer.radial, tape.knots, gradient);
-    return;
-  }
+  if (tape.tabulated || tape.on_knots) return;
   if (!tape.factor.empty())
     unfade_messages(layer.path_maps.size(), lt.radial, tape.radial_bar, tape.factor,
                     tape.factor_bar);
   tape.layer_basis_bar.resize(tape.basis.size());
   layer.radial.template backward<T>(pairs, tape.basis.data(), tape.radial_bar.data(),
-                                    tape.layer_basis_bar.data(), lt.perceptron, gradient);
+                                    tape.wants_edges ? tape.layer_basis_bar.data() : nullptr,
+                                    lt.perceptron, gradient);
+  if (!tape.wants_edges) return;
   for (std::size_t i = 0; i < tape.basis_bar.size(); ++i)
     tape.basis_bar[i] += tape.layer_basis_bar[i];
 }
@@ -433,7 +436,7 @@ void Mace<Shape, Real>::read_out(const Geometry<T>& geometry, Tape<T>& tape) con
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
-                                          std::span<T> gradient) const {
+                                          std::span<double> gradient) const {
   const std::size_t n = tape.species.size();
   const std::size_t head = head_of(tape);
   const T bar = energy_cotangent * static_cast<Real>(scale_of(head));
@@ -532,7 +535,7 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
                                         const FeatureArray<T>& y_bar, const std::vector<int>& atoms,
-                                        Tape<T>& tape, T* w_bar, std::size_t row_stride,
+                                        Tape<T>& tape, double* w_bar, std::size_t row_stride,
                                         double scale) const {
   const int n = x.n_atoms();
   for (std::size_t k = 0; k < map.maps.size(); ++k) {
@@ -551,7 +554,7 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::map_gradient(const Mixing<Real>& map, std::size_t rows,
                                      RowsView<const Pack<T>> x, RowsView<const Pack<T>> y_bar,
-                                     Tape<T>& tape, T* w_bar, std::size_t row_stride,
+                                     Tape<T>& tape, double* w_bar, std::size_t row_stride,
                                      double scale) const {
   tape.weight_bar.assign(map.gradient_size(), Pack<Real>());
   mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data());

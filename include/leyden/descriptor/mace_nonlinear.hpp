@@ -89,7 +89,7 @@ class NonlinearInteraction {
   template <Number T>
   void backward_edges(const Geometry<T>& geometry, const std::vector<int>& species,
                       std::span<const T> denominator_bar, Buffer<Pack<T>>& basis_bar, Tape<T>& tape,
-                      EdgeTape<T>& edge, std::span<T> gradient) const;
+                      EdgeTape<T>& edge, std::span<double> gradient) const;
 
   /// before and scalars → after; and cotangents the other way.
   template <Number T>
@@ -100,8 +100,7 @@ class NonlinearInteraction {
   /// What maps into the gate have l = 0 and l > 0 read and write: rows (atom, m) of l.
   const Shape& shape() const { return shape_; }
   const Mixing<Real>& residual(int l) const { return residual_[static_cast<std::size_t>(l)]; }
-  template <Number T>
-  T* residual_gradient(int l, std::span<T> gradient) const {
+  double* residual_gradient(int l, std::span<double> gradient) const {
     const std::size_t block = static_cast<std::size_t>(shape_.edge_channels * shape_.channels);
     return residual_slice_.of(gradient).data() + residual_offset(l) * block;
   }

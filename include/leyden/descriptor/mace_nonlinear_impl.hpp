@@ -60,7 +60,8 @@ void NonlinearInteraction<Real>::backward_edges(const Geometry<T>& geometry,
                                                 const std::vector<int>& species,
                                                 std::span<const T> denominator_bar,
                                                 Buffer<Pack<T>>& basis_bar, Tape<T>& tape,
-                                                EdgeTape<T>& edge, std::span<T> gradient) const {
+                                                EdgeTape<T>& edge,
+                                                std::span<double> gradient) const {
   using std::tanh;
   const std::size_t edges = static_cast<std::size_t>(geometry.n_edges());
   const std::size_t b = basis_tiles(), c = channel_tiles();
@@ -100,18 +101,18 @@ void NonlinearInteraction<Real>::backward_edges(const Geometry<T>& geometry,
   }
   if (gradient.empty()) return;
   const auto add_table = [&](const Slice& slice, const Buffer<Pack<T>>& packs) {
-    const std::span<T> out = slice.of(gradient);
+    const std::span<double> out = slice.of(gradient);
     for (int s = 0; s < shape_.species; ++s)
       for (int k = 0; k < shape_.channels; ++k)
         out[static_cast<std::size_t>(s * shape_.channels + k)] +=
-            lane_of(packs.data() + static_cast<std::size_t>(s) * c, k) *
-            static_cast<Real>(species_scale());
+            gradient_part(lane_of(packs.data() + static_cast<std::size_t>(s) * c, k)) *
+            species_scale();
   };
   add_table(source_slice_, edge.source_bar);
   add_table(target_slice_, edge.target_bar);
   for (std::size_t i = 0; i < denominator_bar.size(); ++i) {
-    alpha_slice_.of(gradient)[0] += denominator_bar[i];
-    beta_slice_.of(gradient)[0] += denominator_bar[i] * tape.density_sum[i];
+    alpha_slice_.of(gradient)[0] += gradient_part(denominator_bar[i]);
+    beta_slice_.of(gradient)[0] += gradient_part(denominator_bar[i] * tape.density_sum[i]);
   }
 }
 
@@ -246,7 +247,7 @@ template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const Layer& layer,
                                            LayerTape<T>& lt, Tape<T>& tape,
-                                           std::span<T> gradient) const {
+                                           std::span<double> gradient) const {
   const int n = geometry.n_atoms();
   const int tiles = lt.up.tiles();
   const std::size_t blocks = static_cast<std::size_t>(Shape.l_max + 1);
@@ -317,10 +318,10 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
           sum = fma(bar[m], lt.paths[static_cast<std::size_t>(at + m)], sum);
           bar[m] *= Pack<T>(inverse);
         }
-        C::template backward<true>(
-            edges, tape.harmonics.data() + first * lm_edge, nl.weights.data() + t * C::path_count,
-            lt.up.at(t, 0), bar, edge.weights_bar.data() + t * C::path_count, tape.up_bar.at(t, 0),
-            tape.harmonics_bar.data() + first * lm_edge);
+        C::template backward<true>(edges, tape.harmonics.data() + first * lm_edge,
+                                   nl.weights.data() + t * C::path_count, lt.up.at(t, 0), bar,
+                                   edge.weights_bar.data() + t * C::path_count,
+                                   tape.up_bar.at(t, 0), edge_bar(geometry, 0, i, tape));
       }
       // lt.paths are divided sums.
       edge.denominator_bar[static_cast<std::size_t>(i)] = -sum_lanes(sum) * inverse;

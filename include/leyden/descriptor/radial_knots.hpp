@@ -37,9 +37,20 @@ class RadialKnots {
     std::vector<int> knot;            // (pairs) the one below
     std::vector<Weights<T>> weights;  // (pairs)
     Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
-    // [tile][knot][function]: of slopes (value) and of values (tangent)
+  };
+  /// Cotangents of what stands at the knots, of any number of structures; of duals the tangents.
+  struct Gradient {
+    // [tile][knot][function]: of slopes (value) and of values (tangent); empty: none came
     Buffer<Pack<D>> out_bar;
     typename Network::template Tape<D> scratch;
+
+    bool empty() const { return out_bar.empty(); }
+    void clear() { out_bar.clear(); }
+    Gradient& operator+=(const Gradient& other) {
+      if (out_bar.empty()) out_bar.resize(other.out_bar.size());
+      for (std::size_t i = 0; i < other.out_bar.size(); ++i) out_bar[i] += other.out_bar[i];
+      return *this;
+    }
   };
 
   RadialKnots() = default;
@@ -86,34 +97,32 @@ class RadialKnots {
     }
   }
 
-  /// Before the tiles of a layer. @param weights  whether gradients by parameters are asked for
+  /// Adds to tape.distance_bar (empty: skipped) and to gradient (null: skipped) what comes back
+  /// from one tile. out_bar: [pair][function] of the tile, which is zero afterwards.
   template <Number T>
-  void start_backward(Tape<T>& tape, bool weights) const {
-    tape.out_bar.assign(weights ? out_.size() : 0, Pack<D>());
-  }
-  /// Adds to tape.distance_bar what comes back from one tile. out_bar: [pair][function] of the
-  /// tile, which is zero afterwards.
-  template <Number T>
-  void backward(std::size_t tile, Pack<T>* out_bar, Tape<T>& tape) const {
-    const bool weights = !tape.out_bar.empty();
+  void backward(std::size_t tile, Pack<T>* out_bar, Tape<T>& tape, Gradient* gradient) const {
+    if (gradient != nullptr && gradient->out_bar.empty())
+      gradient->out_bar.assign(out_.size(), Pack<D>());
     const std::size_t pairs = tape.knot.size();
     for (std::size_t p = 0; p < pairs; ++p, out_bar += functions_) {
       const auto& [c, slopes] = tape.weights[p];
       const Pack<D>* low = knot(tile, tape.knot[p]);
       const Pack<D>* high = low + functions_;
-      std::array<Pack<T>, 4> sums{};
-      for (std::size_t f = 0; f < functions_; ++f) {
-        const Pack<T> bar = out_bar[f];
-        sums[0] = fma(bar, low[f].value, sums[0]);
-        sums[1] = fma(bar, low[f].tangent, sums[1]);
-        sums[2] = fma(bar, high[f].value, sums[2]);
-        sums[3] = fma(bar, high[f].tangent, sums[3]);
+      if (!tape.distance_bar.empty()) {
+        std::array<Pack<T>, 4> sums{};
+        for (std::size_t f = 0; f < functions_; ++f) {
+          const Pack<T> bar = out_bar[f];
+          sums[0] = fma(bar, low[f].value, sums[0]);
+          sums[1] = fma(bar, low[f].tangent, sums[1]);
+          sums[2] = fma(bar, high[f].value, sums[2]);
+          sums[3] = fma(bar, high[f].tangent, sums[3]);
+        }
+        for (std::size_t k = 0; k < 4; ++k)
+          tape.distance_bar[p] = fma(Pack<T>(slopes[k]), sums[k], tape.distance_bar[p]);
       }
-      for (std::size_t k = 0; k < 4; ++k)
-        tape.distance_bar[p] = fma(Pack<T>(slopes[k]), sums[k], tape.distance_bar[p]);
-      if (weights) {
+      if (gradient != nullptr) {
         const Pack<T> value0(c[0]), slope0(c[1]), value1(c[2]), slope1(c[3]);
-        Pack<D>* low_bar = tape.out_bar.data() + (low - out_.data());
+        Pack<D>* low_bar = gradient->out_bar.data() + (low - out_.data());
         Pack<D>* high_bar = low_bar + functions_;
         const auto add = [](Pack<D>& to, Pack<T> value, Pack<T> slope, Pack<T> bar) {
           to = {fma_gradient_part(slope, bar, to.value), fma_gradient_part(value, bar, to.tangent)};
@@ -126,15 +135,15 @@ class RadialKnots {
       std::fill_n(out_bar, functions_, Pack<T>());
     }
   }
-  /// After all tiles: adds the gradient by the weights of `network`, which is that of the
+  /// Adds to the flat parameters_bar the gradient by the weights of `network`, which is that of the
   /// constructor.
   ///
   /// On duals by the distance the tangent of ∇θ(a·out) with a = s̄ + v̄ ε is s̄·∇θ(slope) +
   /// v̄·∇θ(value).
-  template <Number T>
-  void finish_backward(const Network& network, Tape<T>& tape, std::span<T> gradient) const {
-    network.template backward<D>(rows_, basis_.data(), tape.out_bar.data(), nullptr, activations_,
-                                 tape.scratch, gradient);
+  void pull_back(const Network& network, Gradient& gradient,
+                 std::span<double> parameters_bar) const {
+    network.template backward<D>(rows_, basis_.data(), gradient.out_bar.data(), nullptr,
+                                 activations_, gradient.scratch, parameters_bar);
   }
 
  private:

@@ -68,9 +68,9 @@ class ChannelDot {
   template <Number T>
   void backward(const IrrepRows<T>& a, const IrrepRows<T>& b, const IrrepRows<T>& mapped,
                 const Pack<T>* out_bar, std::size_t stride, IrrepRows<T>& a_bar,
-                IrrepRows<T>& b_bar, std::span<T> parameter_gradient,
+                IrrepRows<T>& b_bar, std::span<double> parameter_gradient,
                 RowMapScratch<T>& scratch) const {
-    const std::span<T> weights =
+    const std::span<double> weights =
         parameter_gradient.empty() ? parameter_gradient : weight_.of(parameter_gradient);
     const std::size_t tiles = a.tiles(0);
     for (int l = 0; l <= l_max_; ++l) {
@@ -88,7 +88,7 @@ class ChannelDot {
           }
       }
       map(l).template backward<T>(b.rows(l), b.of(l).data(), scratch.rows.data(),
-                                  b_bar.of(l).data(), true, weights, std::span<T>(), scratch);
+                                  b_bar.of(l).data(), true, weights, std::span<double>(), scratch);
     }
   }
 
@@ -151,8 +151,8 @@ class ChannelScaling {
   template <Number T>
   void backward(const IrrepRows<T>& x, const Pack<T>* g, const IrrepRows<T>& y_bar,
                 IrrepRows<T>& x_bar, Pack<T>* g_bar, const Tape<T>& tape,
-                std::span<T> parameter_gradient, RowMapScratch<T>& scratch) const {
-    const std::span<T> weights =
+                std::span<double> parameter_gradient, RowMapScratch<T>& scratch) const {
+    const std::span<double> weights =
         parameter_gradient.empty() ? parameter_gradient : weight_.of(parameter_gradient);
     for_each(x, [&](std::size_t l, std::size_t tiles) {
       const Buffer<Pack<T>>& factor = tape.factor[l];
@@ -169,7 +169,7 @@ class ChannelScaling {
           scratch.rows[i * tiles + t] = f_bar;
         }
       maps_[l].template backward<T>(x.rows(0), g, scratch.rows.data(), g_bar, l > 0, weights,
-                                    std::span<T>(), scratch);
+                                    std::span<double>(), scratch);
     });
   }
 

@@ -111,17 +111,15 @@ class ProductBasis {
 
   void reset(Gradient& gradient) const { gradient.assign(coefficients_.size(), Pack<R>()); }
   /// Adds the cotangents of the coefficients to those of the weights.
-  template <Number T>
-  void unpack_gradient(const Gradient& gradient, std::span<T> parameters_bar) const {
+  void unpack_gradient(const Gradient& gradient, std::span<double> parameters_bar) const {
     for_each_coupling([&](std::size_t slice, int paths, int path, int coefficient, double value) {
       for (int z = 0; z < species_; ++z) {
-        T* w = weight(slices_[slice].of(parameters_bar).data(), z, paths, path);
+        double* w = weight(slices_[slice].of(parameters_bar).data(), z, paths, path);
         for (int c = 0; c < channels_; ++c)
-          add_to_gradient(
-              w[c],
+          w[c] +=
               gradient[index(z, c / Pack<R>::lanes) + static_cast<std::size_t>(coefficient)].lane(
                   c % Pack<R>::lanes) *
-                  static_cast<R>(value));
+              value;
       }
     });
   }

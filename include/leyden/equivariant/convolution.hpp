@@ -4,6 +4,7 @@
 #include <leyden/core/pack.hpp>
 #include <leyden/core/unroll.hpp>
 #include <leyden/equivariant/coupling.hpp>
+#include <leyden/equivariant/lane_sums.hpp>
 
 #include <array>
 #include <cmath>
@@ -94,11 +95,24 @@ struct Convolution {
   }
 
   /// The adjoint: adds to radial_bar ([pair][path] of the tile), h_bar ([atom][lm_in] of the tile)
-  /// and y_bar ([edge][lm_edge], of this receiver's edges). The harmonic of l = 0 is a constant and
-  /// left out, unless the harmonics are `scaled`, each edge's by a number of its own.
+  /// and y_bar ([edge][lm_edge], of this receiver's edges; null: skipped). The harmonic of l = 0 is
+  /// a constant and left out, unless the harmonics are `scaled`, each edge's by a number of its
+  /// own.
   template <bool scaled = false, Number T>
   static void backward(const Edges& edges, const T* y, const Pack<T>* radial, const Pack<T>* h,
                        const Pack<T>* out_bar, Pack<T>* radial_bar, Pack<T>* h_bar, T* y_bar) {
+    if (y_bar != nullptr)
+      backward_edges<scaled ? 0 : 1>(edges, y, radial, h, out_bar, radial_bar, h_bar, y_bar);
+    else
+      backward_edges<lm_edge>(edges, y, radial, h, out_bar, radial_bar, h_bar, y_bar);
+  }
+
+ private:
+  // Cotangents of harmonics from `first` on.
+  template <int first, Number T>
+  static void backward_edges(const Edges& edges, const T* y, const Pack<T>* radial,
+                             const Pack<T>* h, const Pack<T>* out_bar, Pack<T>* radial_bar,
+                             Pack<T>* h_bar, T* y_bar) {
     using R = RealOf<T>;
     // The output's cotangent, uncoupled once per atom: g[p][m1][m2] = √(2 l3 + 1) Σ_{m3} w Ā[m3].
     Pack<T> g[offsets.uncoupled[path_count]];
@@ -133,7 +147,7 @@ struct Convolution {
           unroll<d2>([&](auto m2) {
             const Pack<T> gv = gp[m1 * d2 + m2];
             s = fma(gv, Pack<T>(ye[o2 + m2]), s);
-            if constexpr (scaled || o2 + m2 > 0) dy[o2 + m2] = fma(rh, gv, dy[o2 + m2]);
+            if constexpr (o2 + m2 >= first) dy[o2 + m2] = fma(rh, gv, dy[o2 + m2]);
           });
           dh[o1 + m1] = fma(r, s, dh[o1 + m1]);
           dr = fma(hv, s, dr);
@@ -141,8 +155,10 @@ struct Convolution {
         radial_bar[row + p] += dr;
       });
       for (int m = 0; m < lm_in; ++m) h_bar[sender + m] += dh[m];
-      T* yb = y_bar + static_cast<std::ptrdiff_t>(e) * lm_edge;
-      for (int m = scaled ? 0 : 1; m < lm_edge; ++m) yb[m] += sum_lanes(dy[m]);
+      if constexpr (first < lm_edge) {
+        T* yb = y_bar + static_cast<std::ptrdiff_t>(e) * lm_edge;
+        add_lane_sums<lm_edge - first>(dy + first, yb + first);
+      }
     }
   }
 };

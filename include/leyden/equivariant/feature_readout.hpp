@@ -81,11 +81,12 @@ class FeatureReadout {
   /// flat vector; empty: skipped).
   template <Number T>
   void pullback(std::span<const FeatureArray<T>> features, int atom, int species, const T* out_bar,
-                std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const;
+                std::span<FeatureArray<T>> feature_bar, std::span<double> parameter_gradient) const;
 
   template <Number T>
   void pullback(std::span<const FeatureArray<T>> features, int atom, int species, T out_bar,
-                std::span<FeatureArray<T>> feature_bar, std::span<T> parameter_gradient) const {
+                std::span<FeatureArray<T>> feature_bar,
+                std::span<double> parameter_gradient) const {
     const T bar[most] = {out_bar};
     pullback(features, atom, species, bar, feature_bar, parameter_gradient);
   }
@@ -226,7 +227,7 @@ void FeatureReadout::forward(std::span<const FeatureArray<T>> features, int atom
 template <Number T>
 void FeatureReadout::pullback(std::span<const FeatureArray<T>> features, int atom, int species,
                               const T* out_bar, std::span<FeatureArray<T>> feature_bar,
-                              std::span<T> parameter_gradient) const {
+                              std::span<double> parameter_gradient) const {
   using R = RealOf<T>;
   const std::size_t s = options_.species_weights ? static_cast<std::size_t>(species) : 0;
   std::array<T, 5> turned;
@@ -245,14 +246,16 @@ void FeatureReadout::pullback(std::span<const FeatureArray<T>> features, int ato
       const int lm = feature_index(layer, m);
       for (int t = 0; t < h.tiles(); ++t) h_bar.at(t, atom)[lm] += w[t] * bar;
       if (parameter_gradient.empty()) continue;
-      T* w_bar = weight_slice_.of(parameter_gradient).data() + s * weights_per_species_ +
-                 layer.first_weight;
+      double* w_bar = weight_slice_.of(parameter_gradient).data() + s * weights_per_species_ +
+                      layer.first_weight;
       const T scaled = layer_bar[m] * static_cast<R>(layer.scale);
-      for (int c = 0; c < layer.channels; ++c) w_bar[c] += scaled * h.get(atom, c, lm);
+      for (int c = 0; c < layer.channels; ++c)
+        w_bar[c] += gradient_part(scaled * h.get(atom, c, lm));
     }
   }
   if (!parameter_gradient.empty() && !bias_.empty())
-    bias_slice_.of(parameter_gradient)[static_cast<std::size_t>(species)] += out_bar[0];
+    bias_slice_.of(parameter_gradient)[static_cast<std::size_t>(species)] +=
+        gradient_part(out_bar[0]);
 }
 
 }  // namespace leyden::inline LEYDEN_ABI

@@ -177,8 +177,8 @@ class IrrepLinear {
   /// Adds to in_bar (null: skipped) and to the parameters' cotangents (empty: skipped).
   template <Number T>
   void backward(const IrrepRows<T>& in, const IrrepRows<T>& out_bar, IrrepRows<T>* in_bar,
-                std::span<T> parameter_gradient, RowMapScratch<T>& scratch) const {
-    std::span<T> weights, biases;
+                std::span<double> parameter_gradient, RowMapScratch<T>& scratch) const {
+    std::span<double> weights, biases;
     if (!parameter_gradient.empty()) {
       weights = weight_.of(parameter_gradient);
       biases = bias_.of(parameter_gradient);

@@ -217,13 +217,13 @@ class Mixing {
     });
   }
   /// The adjoint of pack(): adds the packed gradient to the flat one.
-  template <Number T>
-  void unpack_gradient(const Pack<R>* packed, T* w_bar, std::size_t row_stride,
+  void unpack_gradient(const Pack<R>* packed, double* w_bar, std::size_t row_stride,
                        double scale) const {
     for_each_run([&](int in, int out, int tile, auto count) {
-      T* to = w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
+      double* to =
+          w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
       const Pack<R>& from = packed[static_cast<std::size_t>(tile * n_in_ + in)];
-      for (int i = 0; i < count; ++i) add_to_gradient(to[i], from.lane(i) * static_cast<R>(scale));
+      for (int i = 0; i < count; ++i) to[i] += from.lane(i) * scale;
     });
   }
   std::size_t gradient_size() const { return forward_.size(); }

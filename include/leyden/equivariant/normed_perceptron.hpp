@@ -95,7 +95,7 @@ class NormedPerceptron {
   /// in_bar is set; parameter_gradient (the whole flat vector; empty: skipped) is added to.
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
-                Tape<T>& tape, std::span<T> parameter_gradient) const;
+                Tape<T>& tape, std::span<double> parameter_gradient) const;
 
  private:
   static constexpr double epsilon = 1e-5;
@@ -192,12 +192,12 @@ void NormedPerceptron::forward(std::size_t rows, const Pack<T>* in, Pack<T>* out
 template <Number T>
 void NormedPerceptron::backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar,
                                 Pack<T>* in_bar, Tape<T>& tape,
-                                std::span<T> parameter_gradient) const {
+                                std::span<double> parameter_gradient) const {
   using R = RealOf<T>;
   const std::size_t hidden = layers_.size() - 1;
   const bool weights = !parameter_gradient.empty();
   const auto slice = [&](const Slice& s) {
-    return weights ? s.of(parameter_gradient) : std::span<T>();
+    return weights ? s.of(parameter_gradient) : std::span<double>();
   };
   const Pack<T>* bar = out_bar;
   for (std::size_t k = hidden + 1; k-- > 0;) {
@@ -242,10 +242,10 @@ void NormedPerceptron::backward(std::size_t rows, const Pack<T>* in, const Pack<
       }
     }
     if (weights) {
-      const std::span<T> scale_out = slice(normed.scale), shift_out = slice(normed.shift);
+      const std::span<double> scale_out = slice(normed.scale), shift_out = slice(normed.shift);
       for (int c = 0; c < n; ++c) {
-        scale_out[static_cast<std::size_t>(c)] += lane_of(tape.scale_bar.data(), c);
-        shift_out[static_cast<std::size_t>(c)] += lane_of(tape.shift_bar.data(), c);
+        scale_out[static_cast<std::size_t>(c)] += gradient_part(lane_of(tape.scale_bar.data(), c));
+        shift_out[static_cast<std::size_t>(c)] += gradient_part(lane_of(tape.shift_bar.data(), c));
       }
     }
     bar = below;

@@ -116,13 +116,14 @@ class RadialPerceptron {
   /// in_bar is set unless null; parameter_gradient is added to unless empty.
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
-                Tape<T>& tape, std::span<T> parameter_gradient) const {
+                Tape<T>& tape, std::span<double> parameter_gradient) const {
     backward(rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
   }
   /// The same for activations that several threads share, each with memory of its own.
-  template <Number T, Number G>
+  template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
-                const Tape<T>& activations, Tape<T>& tape, std::span<G> parameter_gradient) const {
+                const Tape<T>& activations, Tape<T>& tape,
+                std::span<double> parameter_gradient) const {
     const std::size_t hidden = layers_.size() - 1;
     const bool weights = !parameter_gradient.empty();
     tape.bar.resize(hidden);

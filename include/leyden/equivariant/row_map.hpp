@@ -33,7 +33,7 @@ template <Number T>
 struct RowMapScratch {
   Buffer<Pack<T>> rows;
   Buffer<Pack<RealOf<T>>> packed;
-  std::vector<RealOf<T>> dense;
+  std::vector<double> dense;
 };
 
 /// y = s·W x (+ b) on rows of channels, its weights anywhere in a slice: `place` says where each
@@ -101,7 +101,7 @@ class RowMap {
   /// are added to (empty: skipped).
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* x, const Pack<T>* y_bar, Pack<T>* x_bar,
-                bool accumulate, std::span<T> weight_gradient, std::span<T> bias_gradient,
+                bool accumulate, std::span<double> weight_gradient, std::span<double> bias_gradient,
                 RowMapScratch<T>& scratch) const {
     using R = RealOf<T>;
     const auto tiles = static_cast<std::size_t>(pack_count<T>(n_out_));
@@ -114,12 +114,12 @@ class RowMap {
       scratch.packed.assign(m.gradient_size(), Pack<R>());
       mix_gradient<T>(rows, contiguous_rows(x, n_in_), n_in_, bar, m.out_tiles(),
                       scratch.packed.data());
-      scratch.dense.assign(place_.size(), R(0));
+      scratch.dense.assign(place_.size(), 0.0);
       m.unpack_gradient(scratch.packed.data(), scratch.dense.data(),
                         static_cast<std::size_t>(n_out_), scale_);
       for (std::size_t k = 0; k < place_.size(); ++k)
         if (place_[k] >= 0)
-          add_to_gradient(weight_gradient[static_cast<std::size_t>(place_[k])], scratch.dense[k]);
+          weight_gradient[static_cast<std::size_t>(place_[k])] += scratch.dense[k];
     }
     if (has_bias_ && !bias_gradient.empty()) {
       scratch.packed.assign(tiles, Pack<R>());
@@ -129,8 +129,7 @@ class RowMap {
       for (int c = 0; c < n_out_; ++c) {
         const std::ptrdiff_t at = bias_place_[static_cast<std::size_t>(c)];
         if (at >= 0)
-          add_to_gradient(bias_gradient[static_cast<std::size_t>(at)],
-                          lane_of(scratch.packed.data(), c));
+          bias_gradient[static_cast<std::size_t>(at)] += lane_of(scratch.packed.data(), c);
       }
     }
   }

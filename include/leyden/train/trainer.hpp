@@ -117,7 +117,7 @@ inline LossTerms frame_weights(const Frame& frame, std::size_t index,
 }
 
 /// Trains the parameters of any model that has Potential's evaluate(), parameter_gradient(),
-/// layout(), parameters(), set_parameters() and Workspace.
+/// add_pending(), layout(), parameters(), set_parameters(), Workspace and PendingGradient.
 ///
 /// Structures of a batch are the executor's tasks; gradients are kept per task and summed in task
 /// order, so that results do not depend on the number of threads. The number of steps is fixed by
@@ -257,14 +257,15 @@ class Trainer {
   std::vector<EpochRecord> records_;
   std::vector<LossTerms> frame_weights_;  // (frames); of those that are not used: zero
 
-  std::vector<typename Model::Workspace> workspaces_;  // per worker
-  std::vector<LossCotangents> cotangents_;             // per worker
-  std::vector<std::vector<double>> densities_;         // per worker: reference densities
-  std::vector<Prediction> predictions_;                // per worker: with responses
-  std::vector<std::vector<double>> gradients_;         // per task of a batch
-  std::vector<LossTerms> task_terms_;                  // per task
-  std::vector<PredictionErrors> task_errors_;          // per task
-  std::vector<double> gradient_, parameters_;          // (parameters)
+  std::vector<typename Model::Workspace> workspaces_;     // per worker
+  std::vector<LossCotangents> cotangents_;                // per worker
+  std::vector<std::vector<double>> densities_;            // per worker: reference densities
+  std::vector<Prediction> predictions_;                   // per worker: with responses
+  std::vector<std::vector<double>> gradients_;            // per task of a batch
+  std::vector<typename Model::PendingGradient> pending_;  // per task: what they share
+  std::vector<LossTerms> task_terms_;                     // per task
+  std::vector<PredictionErrors> task_errors_;             // per task
+  std::vector<double> gradient_, parameters_;             // (parameters)
   double gradient_norm_ = 0.0;
 };
 

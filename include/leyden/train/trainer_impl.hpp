@@ -67,6 +67,7 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   const bool all = options_.optimizer.kind == OptimizerOptions::Kind::lbfgs;
   gradients_.resize(all ? train_.size()
                         : std::min(static_cast<std::size_t>(options_.batch_size), train_.size()));
+  pending_.resize(gradients_.size());
   task_terms_.resize(std::max(gradients_.size(), validation_.size()));
   task_errors_.resize(validation_.size());
   gradient_.resize(model_.layout().size());
@@ -108,6 +109,8 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     task_terms_[task] = structure_loss(structure, labels, prediction, weights, factor, &cotangents,
                                        options_.huber, options_.stability_target);
     gradients_[task].assign(gradient_.size(), 0.0);
+    pending_[task].clear();
+    workspace.pending = &pending_[task];
     if constexpr (self_consistent_)
       if (direct()) {
         model_.parameter_gradient_at(structure, densities_[worker], cotangents, workspace,
@@ -123,7 +126,9 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
   for (std::size_t task = 1; task < batch.size(); ++task) {
     sum += task_terms_[task];
     for (std::size_t k = 0; k < gradient_.size(); ++k) gradient_[k] += gradients_[task][k];
+    pending_[0] += pending_[task];
   }
+  model_.add_pending(pending_[0], gradient_, executor_);
   gradient_norm_ = optimizer_.mask(gradient_);
   if (!std::isfinite(gradient_norm_))
     throw ConvergenceError("Trainer: the gradient of epoch " + std::to_string(epoch_ + 1) +
