@@ -6,9 +6,39 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
-/// Lanes that come from different rows of a table, as kernels over lists of neighbours need them.
+/// Lanes that change places: from the rows of a table, as kernels over lists of neighbours need
+/// them, and from rows to columns.
 namespace leyden::inline LEYDEN_ABI {
+
+namespace detail {
+
+// Swaps blocks of `size` lanes between rows that far apart, off the diagonal.
+template <int size, std::floating_point R, int... lane>
+LEYDEN_ALWAYS_INLINE void swap_blocks(Pack<R>* rows, std::integer_sequence<int, lane...>) {
+  constexpr int lanes = sizeof...(lane);
+  typedef R V __attribute__((vector_size(lanes * sizeof(R))));
+  for (int i = 0; i < lanes; ++i) {
+    if (i & size) continue;
+    const V a = std::bit_cast<V>(rows[i]), b = std::bit_cast<V>(rows[i + size]);
+    rows[i] = std::bit_cast<Pack<R>>(
+        __builtin_shufflevector(a, b, (lane & size ? lanes + lane - size : lane)...));
+    rows[i + size] = std::bit_cast<Pack<R>>(
+        __builtin_shufflevector(a, b, (lane & size ? lanes + lane : lane + size)...));
+  }
+  if constexpr (2 * size < lanes)
+    swap_blocks<2 * size>(rows, std::integer_sequence<int, lane...>());
+}
+
+}  // namespace detail
+
+/// Lane j of row i goes to lane i of row j; as many rows as there are lanes.
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE void transpose(Pack<R>* rows) {
+  constexpr int lanes = Pack<R>::lanes;
+  if constexpr (lanes > 1) detail::swap_blocks<1>(rows, std::make_integer_sequence<int, lanes>());
+}
 
 /// Four columns of a table whose rows are `Stride` numbers: out[c].lane(i) =
 /// from[index[i]·Stride + c]. Whole rows are loaded and transposed, which is several times faster

@@ -17,6 +17,7 @@
 #include <cmath>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -227,9 +228,9 @@ class Mace {
   bool needs_basis(const Tape<T>& tape) const {
     return !(tape.tabulated || tape.on_knots) || options_.density_normalized;
   }
-  // Radial functions of all layers on knots, made when first used after prepare().
+  // Radial functions of all layers on knots, evaluated when first used after prepare().
   struct Knots {
-    std::once_flag once;
+    std::optional<std::once_flag> once;
     std::vector<RadialKnots<Real>> layers;
   };
   // One network for all pairs of species, and nothing else that reads the radial basis.

@@ -256,7 +256,14 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
     tables_ = nullptr;
   }
 
-  knots_ = has_knots() ? std::make_shared<Knots>() : nullptr;
+  // Memory of knots that nobody else holds serves again.
+  if (has_knots() && (knots_ == nullptr || knots_.use_count() > 1)) {
+    knots_ = std::make_shared<Knots>();
+    for (const Layer& layer : layers_)
+      knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
+                                  options_.training_knots);
+  }
+  if (knots_ != nullptr) knots_->once.emplace();
 
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   for (std::size_t h = 0; h < heads(); ++h) {
@@ -369,10 +376,8 @@ void Mace<Shape, Real>::add_pending(PendingGradient& pending, std::span<double> 
 
 template <MaceShape Shape, std::floating_point Real>
 const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {
-  std::call_once(knots_->once, [this] {
-    for (const Layer& layer : layers_)
-      knots_->layers.emplace_back(layer.radial, basis_, layer.edge_channels,
-                                  options_.training_knots);
+  std::call_once(*knots_->once, [this] {
+    for (std::size_t k = 0; k < layers_.size(); ++k) knots_->layers[k].evaluate(layers_[k].radial);
   });
   return *knots_;
 }

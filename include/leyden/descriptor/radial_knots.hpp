@@ -54,11 +54,10 @@ class RadialKnots {
   };
 
   RadialKnots() = default;
-  /// Evaluates `network`, which is used again in backward(). @param knots  at least 2.
-  RadialKnots(const Network& network, const RadialBasis& basis, int channels, int knots)
+  /// For networks of `functions` blocks of `channels`. @param knots  at least 2.
+  RadialKnots(const RadialBasis& basis, int functions, int channels, int knots)
       : rows_(static_cast<std::size_t>(knots)),
-        functions_(static_cast<std::size_t>(network.blocks())),
-        tiles_(static_cast<std::size_t>(pack_count<Real>(channels))),
+        functions_(static_cast<std::size_t>(functions)),
         width_(basis.cutoff / (knots - 1)) {
     const std::size_t in_tiles = static_cast<std::size_t>(pack_count<Real>(basis.count));
     basis_.assign(rows_ * in_tiles, Pack<D>());
@@ -69,7 +68,10 @@ class RadialKnots {
         basis_[r * in_tiles + static_cast<std::size_t>(b / Pack<Real>::lanes)].set_lane(
             b % Pack<Real>::lanes, values[static_cast<std::size_t>(b)]);
     }
-    out_.resize(tiles_ * rows_ * functions_);
+    out_.resize(static_cast<std::size_t>(pack_count<Real>(channels)) * rows_ * functions_);
+  }
+  /// Takes the values of `network`, before anything else.
+  void evaluate(const Network& network) {
     network.template forward<D>(rows_, basis_.data(), out_.data(), activations_);
   }
 
@@ -135,8 +137,8 @@ class RadialKnots {
       std::fill_n(out_bar, functions_, Pack<T>());
     }
   }
-  /// Adds to the flat parameters_bar the gradient by the weights of `network`, which is that of the
-  /// constructor.
+  /// Adds to the flat parameters_bar the gradient by the weights of `network`, which is that of
+  /// evaluate().
   ///
   /// On duals by the distance the tangent of ∇θ(a·out) with a = s̄ + v̄ ε is s̄·∇θ(slope) +
   /// v̄·∇θ(value).
@@ -160,7 +162,7 @@ class RadialKnots {
             {-uv6, v * (v - u * Real(2)), uv6, u * (u - v * Real(2))}};
   }
 
-  std::size_t rows_ = 0, functions_ = 0, tiles_ = 0;
+  std::size_t rows_ = 0, functions_ = 0;
   double width_ = 0.0;  // Å
   Buffer<Pack<D>> basis_;
   Buffer<Pack<D>> out_;  // [tile][knot][function]

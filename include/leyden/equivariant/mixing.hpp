@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/pack.hpp>
+#include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/unroll.hpp>
 #include <leyden/equivariant/registers.hpp>
 
@@ -151,12 +152,15 @@ template <class T>
 void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
                   RowsView<const Pack<T>> y_bar, int out_tiles, Pack<RealOf<T>>* w_bar) {
   // Beside the sums: two packs of ȳ and one of x, twice that for duals.
-  constexpr int ins = detail::mix_registers / (is_dual_v<T> ? 4 : 2);
+  constexpr int ins = is_dual_v<T> ? detail::vector_registers / 4 : detail::mix_registers / 2;
+  constexpr int few = ins / 2;  // several sums at a time, as none is ready for the next row at once
   int tile = 0;
   const auto run = [&]<int width>() {
     int c = 0;
     for (; c + ins <= n_in; c += ins)
       detail::mix_gradient_block<ins, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+    for (; c + few <= n_in; c += few)
+      detail::mix_gradient_block<few, width>(rows, x, n_in, c, tile, y_bar, w_bar);
     for (; c < n_in; ++c)
       detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar);
   };
@@ -203,46 +207,48 @@ class Mixing {
   /// block-fastest ([tile of block][block]) so that one tile of channels of all blocks is
   /// contiguous.
   void pack(const double* w, std::size_t row_stride, double scale) {
-    for_each_run([&](int in, int out, int tile, auto count) {
-      const double* from =
-          w + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
-      Pack<R>& to = forward_[static_cast<std::size_t>(tile * n_in_ + in)];
-      Pack<R>* across = transposed_.data() + (in / Pack<R>::lanes) * out_lanes() +
-                        static_cast<std::ptrdiff_t>(tile) * Pack<R>::lanes;
-      for (int i = 0; i < count; ++i) {
-        const R value = static_cast<R>(scale * from[i]);
-        to.set_lane(i, value);
-        across[i].set_lane(in % Pack<R>::lanes, value);
-      }
-    });
+    constexpr int lanes = Pack<R>::lanes;
+    for (int first = 0; first < n_in_; first += lanes)
+      for_each_tile([&](int out, int tile, auto count) {
+        Pack<R> square[lanes];
+        for (int i = 0; i < std::min(lanes, n_in_ - first); ++i) {
+          const int in = first + i;
+          const double* from =
+              w + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
+          for (int k = 0; k < count; ++k) square[i].set_lane(k, static_cast<R>(scale * from[k]));
+          forward_[static_cast<std::size_t>(tile * n_in_ + in)] = square[i];
+        }
+        transpose(square);
+        std::copy_n(square, lanes, transposed_.data() + first / lanes * out_lanes() + tile * lanes);
+      });
   }
   /// The adjoint of pack(): adds the packed gradient to the flat one.
   void unpack_gradient(const Pack<R>* packed, double* w_bar, std::size_t row_stride,
                        double scale) const {
-    for_each_run([&](int in, int out, int tile, auto count) {
-      double* to =
-          w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
-      const Pack<R>& from = packed[static_cast<std::size_t>(tile * n_in_ + in)];
-      for (int i = 0; i < count; ++i) to[i] += from.lane(i) * scale;
-    });
+    for (int in = 0; in < n_in_; ++in)
+      for_each_tile([&](int out, int tile, auto count) {
+        double* to =
+            w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
+        const Pack<R>& from = packed[static_cast<std::size_t>(tile * n_in_ + in)];
+        for (int k = 0; k < count; ++k) to[k] += from.lane(k) * scale;
+      });
   }
   std::size_t gradient_size() const { return forward_.size(); }
 
  private:
-  /// Weights of one input that share a pack: f(in, first out, tile, how many), the last of them a
-  /// constant of the type where the pack is full.
+  /// Outputs that share a pack: f(first of them, tile, how many), the last a constant of the type
+  /// where the pack is full.
   template <class F>
-  void for_each_run(F&& f) const {
+  void for_each_tile(F&& f) const {
     constexpr int lanes = Pack<R>::lanes;
-    for (int in = 0; in < n_in_; ++in)
-      for (int b = 0; b < blocks_; ++b)
-        for (int c = 0; c < block_; c += lanes) {
-          const int tile = c / lanes * blocks_ + b, out = b * block_ + c;
-          if (block_ - c >= lanes)
-            f(in, out, tile, std::integral_constant<int, lanes>());
-          else
-            f(in, out, tile, block_ - c);
-        }
+    for (int b = 0; b < blocks_; ++b)
+      for (int c = 0; c < block_; c += lanes) {
+        const int tile = c / lanes * blocks_ + b, out = b * block_ + c;
+        if (block_ - c >= lanes)
+          f(out, tile, std::integral_constant<int, lanes>());
+        else
+          f(out, tile, block_ - c);
+      }
   }
 
   int n_in_ = 0;

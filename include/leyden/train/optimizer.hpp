@@ -165,16 +165,25 @@ class Optimizer {
 
   /// The norm of all trained entries; entries that are not trained are set to zero.
   double mask(std::span<double> gradient) const {
-    double squares = 0.0;
+    using P = Pack<double>;
+    constexpr std::size_t lanes = P::lanes;
+    P squares;
+    double rest = 0.0;
     std::size_t slice = 0;
     for (const auto& p : layout_.entries()) {
-      const bool trained = rates_.factor[slice++] > 0.0;
-      for (double& g : p.slice.of(gradient)) {
-        if (!trained) g = 0.0;
-        squares += g * g;
+      const std::span<double> g = p.slice.of(gradient);
+      if (!(rates_.factor[slice++] > 0.0)) {
+        std::fill(g.begin(), g.end(), 0.0);
+        continue;
       }
+      std::size_t k = 0;
+      for (; k + lanes <= g.size(); k += lanes) {
+        const P x = P::load(&g[k]);
+        squares = fma(x, x, squares);
+      }
+      for (; k < g.size(); ++k) rest += g[k] * g[k];
     }
-    return std::sqrt(squares);
+    return std::sqrt(sum_lanes(squares) + rest);
   }
 
   /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.
@@ -182,11 +191,14 @@ class Optimizer {
   template <class = void>
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0) {
+    using P = Pack<double>;
     ++state_.steps;
     if (options_.kind == Kind::soap) return step_along_bases(parameters, gradient, rate_factor);
     const double t = static_cast<double>(state_.steps);
     const double correction1 = 1.0 - std::pow(options_.beta1, t);
     const double correction2 = 1.0 - std::pow(options_.beta2, t);
+    // Divisions are what takes time below.
+    const P inverse1(1.0 / correction1), inverse2(1.0 / correction2);
     const double common = options_.learning_rate * rate_factor;
     const bool schedule_free = options_.kind == Kind::schedule_free_adam;
     double share = 0.0;
@@ -195,7 +207,6 @@ class Optimizer {
       share = state_.weight_sum > 0.0 ? common * common / state_.weight_sum : 0.0;
     }
     // Compilers leave loops with roots and divisions a number at a time.
-    using P = Pack<double>;
     constexpr std::size_t lanes = P::lanes;
     std::size_t slice = 0;
     for (const auto& p : layout_.entries()) {
@@ -219,9 +230,8 @@ class Optimizer {
         P v = P(options_.beta2) * read(state_.second) + P(1.0 - options_.beta2) * g * g;
         write(v, state_.second);
         if (schedule_free) {
-          const P z =
-              read(state_.first) -
-              P(rate) * (g / (sqrt(v / P(correction2)) + P(options_.epsilon)) + P(decay) * x);
+          const P z = read(state_.first) -
+                      P(rate) * (g / (sqrt(v * inverse2) + P(options_.epsilon)) + P(decay) * x);
           P mean = read(state_.largest);
           mean += P(share) * (z - mean);
           write(z, state_.first);
@@ -237,7 +247,7 @@ class Optimizer {
           v = read(state_.largest);
         }
         write(P(1.0 - rate * decay) * x -
-                  P(rate) * (m / P(correction1)) / (sqrt(v / P(correction2)) + P(options_.epsilon)),
+                  P(rate) * inverse1 * m / (sqrt(v * inverse2) + P(options_.epsilon)),
               parameters);
       }
     }
