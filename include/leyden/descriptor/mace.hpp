@@ -347,12 +347,6 @@ class Mace {
            tape.radius[static_cast<std::size_t>(geometry.receiver[e])];
   }
   template <Number T>
-  std::size_t embedding_index(const Tape<T>& tape, int atom, int channel) const {
-    return static_cast<std::size_t>(
-        tape.species[static_cast<std::size_t>(atom)] * options_.channels + channel);
-  }
-
-  template <Number T>
   void sort_species(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T, Executor E>
   void evaluate_edges(const Geometry<T>& geometry, Tape<T>& tape, const E& executor) const;
@@ -430,7 +424,7 @@ class Mace {
   Slice embedding_slice_;
   std::vector<Slice> readout_slices_;  // linear ones, then the second map of the hidden one
   Slice readout_hidden_slice_;
-  std::vector<Real> embedding_;  // [species][channel], scaled
+  Buffer<Pack<Real>> embedding_;  // [species][tile], scaled
   // Readouts of each head: linear ones [layer][head], packs of channels, scaled; the hidden one.
   std::vector<Buffer<Pack<Real>>> readouts_;
   std::vector<Mixing<Real>> readout_hidden_;

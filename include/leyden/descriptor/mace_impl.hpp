@@ -214,10 +214,13 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
   const std::size_t z = options_.species.size();
   const double fan_in = channel_scale();
 
-  const auto table = embedding_slice_.of(parameters);
-  embedding_.resize(table.size());
+  const std::span<const double> table = embedding_slice_.of(parameters);
+  const std::size_t tiles = static_cast<std::size_t>(pack_count<Real>(options_.channels));
+  embedding_.resize(z * tiles);
   for (std::size_t i = 0; i < table.size(); ++i)
-    embedding_[i] = static_cast<Real>(table[i] / std::sqrt(static_cast<double>(z)));
+    embedding_[i / c * tiles + i % c / Pack<Real>::lanes].set_lane(
+        static_cast<int>(i % c % Pack<Real>::lanes),
+        static_cast<Real>(table[i] / std::sqrt(static_cast<double>(z))));
 
   for (Layer& layer : layers_) {
     const auto pack_per_l = [&](MixingPerL& m, std::size_t n_out) {
@@ -291,10 +294,10 @@ void Mace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape,
   evaluate_edges(geometry, tape, executor);
 
   tape.embedding.resize(n, {options_.channels, 0});
-  tape.embedding.set_zero();
-  for (int i = 0; i < n; ++i)
-    for (int c = 0; c < options_.channels; ++c)
-      tape.embedding.set(i, c, 0, T(embedding_[embedding_index(tape, i, c)]));
+  for (int t = 0; t < tape.embedding.tiles(); ++t)
+    for (int i = 0; i < n; ++i)
+      *tape.embedding.at(t, i) = Pack<T>(embedding_[static_cast<std::size_t>(
+          tape.species[static_cast<std::size_t>(i)] * tape.embedding.tiles() + t)]);
 
   tape.layers.resize(layers_.size());
   tape.features.resize(layers_.size());
@@ -347,11 +350,12 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
         k == 0 ? tape.embedding_bar : tape.feature_cotangents[k - 1], tape, gradient, executor);
   if (!gradient.empty()) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(options_.species.size()));
-    const std::span<double> table = embedding_slice_.of(gradient);
-    for (int i = 0; i < n; ++i)
+    for (int i = 0; i < n; ++i) {
+      double* row = embedding_slice_.of(gradient).data() +
+                    tape.species[static_cast<std::size_t>(i)] * options_.channels;
       for (int c = 0; c < options_.channels; ++c)
-        table[embedding_index(tape, i, c)] +=
-            gradient_part(tape.embedding_bar.get(i, c, 0)) * scale;
+        row[c] += gradient_part(tape.embedding_bar.get(i, c, 0)) * scale;
+    }
   }
   if (tape.pending == nullptr) add_pending(tape.own_pending, gradient, executor);
   if (!tape.wants_edges) return;

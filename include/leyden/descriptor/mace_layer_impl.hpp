@@ -331,7 +331,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     }
     // Knots take a tile while it is in cache, and its memory serves all.
     const std::size_t tile_size = pairs * C::path_count;
-    tape.radial_bar.assign(tape.on_knots ? tile_size : lt.radial.size(), Pack<T>());
+    tape.radial_bar.assign(tape.on_knots ? 0 : lt.radial.size(), Pack<T>());
     typename RadialKnots<Real>::Gradient* knot_gradient = nullptr;
     if (tape.on_knots && weights) {
       PendingGradient& pending = tape.pending != nullptr ? *tape.pending : tape.own_pending;
@@ -341,7 +341,8 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     for (int t = 0; t < tiles; ++t) {
       const std::size_t tile = static_cast<std::size_t>(t);
       const Pack<T>* radial = radial_of_tile(k, tile, tile_size, tape);
-      Pack<T>* bar = tape.radial_bar.data() + (tape.on_knots ? 0 : tile * tile_size);
+      Pack<T>* bar = tape.on_knots ? knots().layers[k].out_bar(tape.knots)
+                                   : tape.radial_bar.data() + tile * tile_size;
       for (int i = 0; i < n; ++i) {
         const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
         C::backward(
@@ -350,7 +351,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
             tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
             tape.up_bar.at(t, 0), edge_bar(geometry, 0, i, tape));
       }
-      if (tape.on_knots) knots().layers[k].backward(tile, bar, tape.knots, knot_gradient);
+      if (tape.on_knots) knots().layers[k].backward(tile, tape.knots, knot_gradient);
     }
   });
   if (tape.tabulated || tape.on_knots) return;

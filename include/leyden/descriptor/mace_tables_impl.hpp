@@ -119,16 +119,10 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
   if (folded(0) && layers_[0].residual) {
     const std::size_t tiles = static_cast<std::size_t>(pack_count<Real>(options_.channels));
     tables.passed_on.assign(static_cast<std::size_t>(z) * tiles, Pack<Real>());
-    Buffer<Pack<Real>> row(tiles);
-    for (int s = 0; s < z; ++s) {
-      for (int c = 0; c < options_.channels; ++c)
-        row[static_cast<std::size_t>(c / Pack<Real>::lanes)].set_lane(
-            c % Pack<Real>::lanes, embedding_[static_cast<std::size_t>(s * options_.channels + c)]);
-      layers_[0].species_maps[static_cast<std::size_t>(s)].maps[0].template apply<Real>(
-          1, {row.data(), 1, nullptr, tiles},
-          {tables.passed_on.data() + static_cast<std::size_t>(s) * tiles, 1, nullptr, tiles},
-          false);
-    }
+    for (std::size_t s = 0; s < static_cast<std::size_t>(z); ++s)
+      layers_[0].species_maps[s].maps[0].template apply<Real>(
+          1, {embedding_.data() + s * tiles, 1, nullptr, tiles},
+          {tables.passed_on.data() + s * tiles, 1, nullptr, tiles}, false);
   }
   tables.parameters = {};
 }

@@ -37,6 +37,7 @@ class RadialKnots {
     std::vector<int> knot;            // (pairs) the one below
     std::vector<Weights<T>> weights;  // (pairs)
     Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
+    Buffer<Pack<T>> out_bar;          // a tile's [pair][function]; zero between uses
   };
   /// Cotangents of what stands at the knots, of any number of structures; of duals the tangents.
   struct Gradient {
@@ -99,10 +100,17 @@ class RadialKnots {
     }
   }
 
-  /// Adds to tape.distance_bar (empty: skipped) and to gradient (null: skipped) what comes back
-  /// from one tile. out_bar: [pair][function] of the tile, which is zero afterwards.
+  /// Where a tile's cotangents are to be added before backward(), [pair][function].
   template <Number T>
-  void backward(std::size_t tile, Pack<T>* out_bar, Tape<T>& tape, Gradient* gradient) const {
+  Pack<T>* out_bar(Tape<T>& tape) const {
+    tape.out_bar.resize(std::max(tape.out_bar.size(), tape.knot.size() * functions_));
+    return tape.out_bar.data();
+  }
+  /// Adds to tape.distance_bar (empty: skipped) and to gradient (null: skipped) what comes back
+  /// from one tile.
+  template <Number T>
+  void backward(std::size_t tile, Tape<T>& tape, Gradient* gradient) const {
+    Pack<T>* out_bar = tape.out_bar.data();
     if (gradient != nullptr && gradient->out_bar.empty())
       gradient->out_bar.assign(out_.size(), Pack<D>());
     const std::size_t pairs = tape.knot.size();

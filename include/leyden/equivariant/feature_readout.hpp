@@ -248,9 +248,12 @@ void FeatureReadout::pullback(std::span<const FeatureArray<T>> features, int ato
       if (parameter_gradient.empty()) continue;
       double* w_bar = weight_slice_.of(parameter_gradient).data() + s * weights_per_species_ +
                       layer.first_weight;
-      const T scaled = layer_bar[m] * static_cast<R>(layer.scale);
-      for (int c = 0; c < layer.channels; ++c)
-        w_bar[c] += gradient_part(scaled * h.get(atom, c, lm));
+      const Pack<T> scaled(layer_bar[m] * static_cast<R>(layer.scale));
+      for (int t = 0, c = 0; t < h.tiles(); ++t) {
+        const Pack<R> part = gradient_part(scaled * h.at(t, atom)[lm]);
+        for (int lane = 0; lane < Pack<R>::lanes && c < layer.channels; ++lane, ++c)
+          w_bar[c] += part.lane(lane);
+      }
     }
   }
   if (!parameter_gradient.empty() && !bias_.empty())

@@ -106,20 +106,24 @@ void mix_rows(std::size_t first, const RowsView<const Pack<T>>& x, int n_in, con
   }
 }
 
+/// W̄ of `ins` inputs from first_in on, which share a tile where their number divides the lanes.
 template <int ins, int tiles, class T>
 LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<const Pack<T>>& x,
                                              int n_in, int first_in, int tile,
                                              const RowsView<const Pack<T>>& y_bar,
                                              Pack<RealOf<T>>* w_bar) {
   constexpr int lanes = Pack<T>::lanes;
+  const auto tile_of = [&](int c) { return static_cast<std::size_t>(c / lanes) * x.tile_stride; };
+  const std::size_t first_tile = tile_of(first_in);
+  const int first_lane = first_in % lanes;
   Pack<RealOf<T>> sum[ins][tiles];
   for (std::size_t r = 0; r < rows; ++r) {
     const Pack<T>* from = x.row(r);
     const Pack<T>* bar = y_bar.row(r) + static_cast<std::size_t>(tile) * y_bar.tile_stride;
     for (int i = 0; i < ins; ++i) {
       const int c = first_in + i;
-      const Pack<T> b =
-          broadcast_lane(from + static_cast<std::size_t>(c / lanes) * x.tile_stride, c % lanes);
+      const Pack<T> b = lanes % ins == 0 ? broadcast_lane(from + first_tile, first_lane + i)
+                                         : broadcast_lane(from + tile_of(c), c % lanes);
       for (int t = 0; t < tiles; ++t)
         sum[i][t] =
             fma_gradient_part(b, bar[static_cast<std::size_t>(t) * y_bar.tile_stride], sum[i][t]);
@@ -151,11 +155,10 @@ void mix(std::size_t rows, RowsView<const Pack<T>> x, int n_in, const Pack<RealO
 template <class T>
 void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
                   RowsView<const Pack<T>> y_bar, int out_tiles, Pack<RealOf<T>>* w_bar) {
-  // Beside the sums: two packs of ȳ and one of x, twice that for duals.
-  constexpr int ins = is_dual_v<T> ? detail::vector_registers / 4 : detail::mix_registers / 2;
-  constexpr int few = ins / 2;  // several sums at a time, as none is ready for the next row at once
-  int tile = 0;
-  const auto run = [&]<int width>() {
+  // With two tiles half of the registers; few of several, as no sum is ready for the next row at
+  // once.
+  constexpr int ins = detail::vector_registers / 4, few = ins / 2;
+  const auto run = [&]<int width>(int tile) {
     int c = 0;
     for (; c + ins <= n_in; c += ins)
       detail::mix_gradient_block<ins, width>(rows, x, n_in, c, tile, y_bar, w_bar);
@@ -164,8 +167,9 @@ void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
     for (; c < n_in; ++c)
       detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar);
   };
-  for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>();
-  for (; tile < out_tiles; ++tile) run.template operator()<1>();
+  int tile = 0;
+  for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>(tile);
+  for (; tile < out_tiles; ++tile) run.template operator()<1>(tile);
 }
 
 /// The weights of one linear map, packed for `mix`: W and Wᵀ, scale factors folded in.
