@@ -41,16 +41,47 @@ class RadialKnots {
   };
   /// Cotangents of what stands at the knots, of any number of structures; of duals the tangents.
   struct Gradient {
-    // [tile][knot][function]: of slopes (value) and of values (tangent); empty: none came
+    // [tile][knot][function]: of slopes (value) and of values (tangent). Zero for knots below
+    // `first` and from `last` on.
     Buffer<Pack<D>> out_bar;
+    std::size_t rows = 0, functions = 0, first = 0, last = 0;
     typename Network::template Tape<D> scratch;
 
-    bool empty() const { return out_bar.empty(); }
-    void clear() { out_bar.clear(); }
+    bool empty() const { return first >= last; }
+    void clear() {
+      each_tile([&](std::size_t begin, std::size_t count) {
+        std::fill_n(out_bar.begin() + static_cast<std::ptrdiff_t>(begin), count, Pack<D>());
+      });
+      first = last = 0;
+    }
+    /// Makes room for these knots.
+    void cover(std::size_t tiles, std::size_t knots, std::size_t n_functions, std::size_t from,
+               std::size_t to) {
+      if (out_bar.size() != tiles * knots * n_functions || rows != knots) {
+        out_bar.assign(tiles * knots * n_functions, Pack<D>());
+        first = last = 0;
+      }
+      rows = knots;
+      functions = n_functions;
+      first = empty() ? from : std::min(first, from);
+      last = std::max(last, to);
+    }
     Gradient& operator+=(const Gradient& other) {
-      if (out_bar.empty()) out_bar.resize(other.out_bar.size());
-      for (std::size_t i = 0; i < other.out_bar.size(); ++i) out_bar[i] += other.out_bar[i];
+      if (other.empty()) return *this;
+      cover(other.out_bar.size() / (other.rows * other.functions), other.rows, other.functions,
+            other.first, other.last);
+      other.each_tile([&](std::size_t begin, std::size_t count) {
+        for (std::size_t i = begin; i < begin + count; ++i) out_bar[i] += other.out_bar[i];
+      });
       return *this;
+    }
+
+   private:
+    template <class F>
+    void each_tile(F&& f) const {
+      for (std::size_t at = first * functions; at < out_bar.size() && !empty();
+           at += rows * functions)
+        f(at, (last - first) * functions);
     }
   };
 
@@ -111,9 +142,12 @@ class RadialKnots {
   template <Number T>
   void backward(std::size_t tile, Tape<T>& tape, Gradient* gradient) const {
     Pack<T>* out_bar = tape.out_bar.data();
-    if (gradient != nullptr && gradient->out_bar.empty())
-      gradient->out_bar.assign(out_.size(), Pack<D>());
     const std::size_t pairs = tape.knot.size();
+    if (gradient != nullptr && tile == 0 && pairs > 0) {
+      const auto [low, high] = std::minmax_element(tape.knot.begin(), tape.knot.end());
+      gradient->cover(out_.size() / (rows_ * functions_), rows_, functions_,
+                      static_cast<std::size_t>(*low), static_cast<std::size_t>(*high) + 2);
+    }
     for (std::size_t p = 0; p < pairs; ++p, out_bar += functions_) {
       const auto& [c, slopes] = tape.weights[p];
       const Pack<D>* low = knot(tile, tape.knot[p]);
@@ -152,8 +186,9 @@ class RadialKnots {
   /// v̄·∇θ(value).
   void pull_back(const Network& network, Gradient& gradient,
                  std::span<double> parameters_bar) const {
-    network.template backward<D>(rows_, basis_.data(), gradient.out_bar.data(), nullptr,
-                                 activations_, gradient.scratch, parameters_bar);
+    network.template backward<D>(rows_, gradient.first, gradient.last, basis_.data(),
+                                 gradient.out_bar.data(), nullptr, activations_, gradient.scratch,
+                                 parameters_bar);
   }
 
  private:

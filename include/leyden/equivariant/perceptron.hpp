@@ -117,12 +117,13 @@ class RadialPerceptron {
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
                 Tape<T>& tape, std::span<double> parameter_gradient) const {
-    backward(rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
+    backward(rows, 0, rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
   }
-  /// The same for activations that several threads share, each with memory of its own.
+  /// The same for activations that several threads share, each with memory of its own, and for
+  /// cotangents that are zero but in rows first … end − 1.
   template <Number T>
-  void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
-                const Tape<T>& activations, Tape<T>& tape,
+  void backward(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
+                const Pack<T>* out_bar, Pack<T>* in_bar, const Tape<T>& activations, Tape<T>& tape,
                 std::span<double> parameter_gradient) const {
     const std::size_t hidden = layers_.size() - 1;
     const bool weights = !parameter_gradient.empty();
@@ -133,8 +134,8 @@ class RadialPerceptron {
       for (std::size_t k = 0; k < layers_.size(); ++k)
         tape.gradient[k].assign(layers_[k].gradient_size(), Pack<R>());
     }
-    for (std::size_t r = 0; r < rows; r += chunk) {
-      const std::size_t n = std::min(chunk, rows - r);
+    for (std::size_t r = first; r < end; r += chunk) {
+      const std::size_t n = std::min(chunk, end - r);
       const auto& last = layers_.back();
       const int block_lanes = blocks_ * Pack<R>::lanes;
       for (int t = 0; t < channel_tiles_; ++t) {
