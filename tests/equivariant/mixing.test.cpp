@@ -87,9 +87,14 @@ void check(int n_in, int n_out, std::size_t rows, double tolerance) {
 
   // dL/dw of L = Σ ȳ·y: the map is linear in w, so this loop is the derivative. Of duals the
   // tangent is added.
-  Buffer<Pack<R>> packed(map.gradient_size());
-  mix_gradient<T>(rows, {x.data(), 1, nullptr, in_tiles}, n_in,
-                  {y_bar.data(), 1, nullptr, out_tiles}, map.out_tiles(), packed.data());
+  // The first rows set what the others add to.
+  Buffer<Pack<R>> packed = random_packs<R>(map.gradient_size(), random);
+  const std::size_t half = rows / 2;
+  mix_gradient<T>(half, {x.data(), 1, nullptr, in_tiles}, n_in,
+                  {y_bar.data(), 1, nullptr, out_tiles}, map.out_tiles(), packed.data(), false);
+  mix_gradient<T>(rows - half, {x.data() + half * in_tiles, 1, nullptr, in_tiles}, n_in,
+                  {y_bar.data() + half * out_tiles, 1, nullptr, out_tiles}, map.out_tiles(),
+                  packed.data(), true);
   std::vector<double> w_bar(w.size(), 0.5);
   map.unpack_gradient(packed.data(), w_bar.data(), stride, scale);
   wrong = 0;

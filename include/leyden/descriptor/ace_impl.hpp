@@ -269,9 +269,9 @@ void Ace<Shape, Real>::pull_back_radial(const Geometry<T>& geometry, Tape<T>& ta
     radial_[s].template apply_transposed<T>(
         rows, bar, {tape.edge_basis_bar.data(), 1, tape.edge_rows[s].data(), 0}, false);
     if (gradient.empty()) continue;
-    tape.weight_bar.assign(radial_[s].gradient_size(), Pack<Real>());
+    tape.weight_bar.resize(radial_[s].gradient_size());
     mix_gradient<T>(rows, {tape.basis.data(), 1, tape.basis_rows[s].data(), 0}, radial_[s].n_in(),
-                    bar, radial_[s].out_tiles(), tape.weight_bar.data());
+                    bar, radial_[s].out_tiles(), tape.weight_bar.data(), false);
     radial_[s].unpack_gradient(
         tape.weight_bar.data(),
         radial_slice_.of(gradient).data() +

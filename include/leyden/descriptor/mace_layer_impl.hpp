@@ -90,14 +90,9 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   executor.for_each(static_cast<std::size_t>(tiles), [&](std::size_t tile, int) {
     const int t = static_cast<int>(tile);
     each_product_species(tape, [&](int s, const std::vector<int>& atoms) {
-      if (!weights) {
-        layer.product.template backward<T>(s, t, atoms, lt.basis.at(t, 0),
-                                           tape.product_bar.at(t, 0), tape.basis_node_bar.at(t, 0));
-        return;
-      }
-      for (const int i : atoms)
-        layer.product.template backward<T>(s, t, lt.basis.at(t, i), tape.product_bar.at(t, i),
-                                           tape.basis_node_bar.at(t, i), &tape.product_gradient);
+      layer.product.template backward<T>(s, t, atoms, lt.basis.at(t, 0), tape.product_bar.at(t, 0),
+                                         tape.basis_node_bar.at(t, 0),
+                                         weights ? &tape.product_gradient : nullptr);
     });
   });
   if (weights) layer.product.unpack_gradient(tape.product_gradient, gradient);
@@ -557,8 +552,8 @@ void Mace<Shape, Real>::map_gradient(const Mixing<Real>& map, std::size_t rows,
                                      RowsView<const Pack<T>> x, RowsView<const Pack<T>> y_bar,
                                      Tape<T>& tape, double* w_bar, std::size_t row_stride,
                                      double scale) const {
-  tape.weight_bar.assign(map.gradient_size(), Pack<Real>());
-  mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data());
+  tape.weight_bar.resize(std::max(tape.weight_bar.size(), map.gradient_size()));
+  mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data(), false);
   map.unpack_gradient(tape.weight_bar.data(), w_bar, row_stride, scale);
 }
 

@@ -96,17 +96,14 @@ class ProductBasis {
   void backward(int species, int tile, const Pack<T>* a, const Pack<T>* b_bar, Pack<T>* a_bar,
                 Gradient* gradient) const {
     constexpr int atom = 0;
-    if (gradient == nullptr)
-      backward_atoms<1, false, T>(species, tile, &atom, a, b_bar, a_bar, nullptr);
-    else
-      backward_atoms<1, true, T>(species, tile, &atom, a, b_bar, a_bar, gradient);
+    backward_block<1>(species, tile, &atom, a, b_bar, a_bar, gradient);
   }
-  /// The same, without gradient, for a list of atoms of one species.
+  /// The same for a list of atoms of one species.
   template <Number T>
   void backward(int species, int tile, const std::vector<int>& atoms, const Pack<T>* a,
-                const Pack<T>* b_bar, Pack<T>* a_bar) const {
+                const Pack<T>* b_bar, Pack<T>* a_bar, Gradient* gradient) const {
     each_block<T>(atoms, [&]<int n>(const int* block) {
-      backward_atoms<n, false, T>(species, tile, block, a, b_bar, a_bar, nullptr);
+      backward_block<n>(species, tile, block, a, b_bar, a_bar, gradient);
     });
   }
 
@@ -185,10 +182,17 @@ class ProductBasis {
     }
   }
 
+  template <int n, Number T>
+  void backward_block(int species, int tile, const int* atoms, const Pack<T>* a,
+                      const Pack<T>* b_bar, Pack<T>* a_bar, Gradient* gradient) const {
+    if (gradient == nullptr)
+      backward_atoms<n, false, T>(species, tile, atoms, a, b_bar, a_bar, nullptr);
+    else
+      backward_atoms<n, true, T>(species, tile, atoms, a, b_bar, a_bar, gradient);
+  }
   template <int n, bool weights, Number T>
   void backward_atoms(int species, int tile, const int* atoms, const Pack<T>* a_all,
                       const Pack<T>* b_bar_all, Pack<T>* a_bar_all, Gradient* gradient) const {
-    static_assert(n == 1 || !weights);
     const Pack<R>* w = coefficients_.data() + index(species, tile);
     [[maybe_unused]] Pack<R>* w_bar = weights ? gradient->data() + index(species, tile) : nullptr;
     const int* factor = program_.factors();
@@ -201,14 +205,19 @@ class ProductBasis {
     for (int i = 0; i < n; ++i)
       b_bar[i] = b_bar_all + static_cast<std::ptrdiff_t>(atoms[i]) * (l_out_ + 1) * (l_out_ + 1);
     const auto add = [](Pack<T>& to, auto x, Pack<T> y) { to = fma(x, y, to); };
-    const auto add_part = [](Pack<R>& to, Pack<T> x, Pack<T> y) {
-      to = fma_gradient_part(x, y, to);
+    // Adds the products of all atoms.
+    const auto add_parts = [](Pack<R>& to, auto&& x, auto&& y) {
+      Pack<R> sum = to;
+      unroll<n>([&](auto i) { sum = fma_gradient_part(x(i), y(i), sum); });
+      to = sum;
     };
     for (const ProductProgram::Component& component : program_.components()) {
       Registers<Pack<T>, n> bar;
       unroll<n>([&](auto i) { bar[i] = *b_bar[i]++; });
       for (int k = 0; k < component.linear; ++k, ++w, ++factor) {
-        if constexpr (weights) add_part(*w_bar++, bar[0], a[*factor][0]);
+        if constexpr (weights)
+          add_parts(
+              *w_bar++, [&](auto i) { return bar[i]; }, [&](auto i) { return a[*factor][i]; });
         unroll<n>([&](auto i) { add(a_bar[*factor][i], *w, bar[i]); });
       }
       for (int r = 0; r < component.runs; ++r, ++run) {
@@ -217,17 +226,27 @@ class ProductBasis {
         if (run->square) {
           unroll<n>([&](auto i) { inner[i] = Pack<T>(*w); });
           ++w;
-          if constexpr (weights) *w_bar++ += gradient_part(pair_bar[0]);
+          if constexpr (weights) {
+            Pack<R> sum = *w_bar;
+            unroll<n>([&](auto i) { sum += gradient_part(pair_bar[i]); });
+            *w_bar++ = sum;
+          }
         }
         for (int k = 0; k < run->cubic; ++k, ++w, ++factor) {
-          if constexpr (weights) add_part(*w_bar++, pair_bar[0], a[*factor][0]);
+          if constexpr (weights)
+            add_parts(
+                *w_bar++, [&](auto i) { return pair_bar[i]; },
+                [&](auto i) { return a[*factor][i]; });
           unroll<n>([&](auto i) {
             inner[i] = fma(*w, a[*factor][i], inner[i]);
             add(a_bar[*factor][i], *w, pair_bar[i]);
           });
         }
         for (int k = 0; k < run->quartic; ++k, ++w, factor += 2) {
-          if constexpr (weights) add_part(*w_bar++, pair_bar[0] * a[factor[0]][0], a[factor[1]][0]);
+          if constexpr (weights)
+            add_parts(
+                *w_bar++, [&](auto i) { return pair_bar[i] * a[factor[0]][i]; },
+                [&](auto i) { return a[factor[1]][i]; });
           unroll<n>([&](auto i) {
             const Pack<T> c = a[factor[0]][i], d = a[factor[1]][i], t = *w * pair_bar[i];
             inner[i] = fma(*w * c, d, inner[i]);

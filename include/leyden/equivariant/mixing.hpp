@@ -111,7 +111,7 @@ template <int ins, int tiles, class T>
 LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<const Pack<T>>& x,
                                              int n_in, int first_in, int tile,
                                              const RowsView<const Pack<T>>& y_bar,
-                                             Pack<RealOf<T>>* w_bar) {
+                                             Pack<RealOf<T>>* w_bar, bool accumulate) {
   constexpr int lanes = Pack<T>::lanes;
   const auto tile_of = [&](int c) { return static_cast<std::size_t>(c / lanes) * x.tile_stride; };
   const std::size_t first_tile = tile_of(first_in);
@@ -130,8 +130,10 @@ LEYDEN_ALWAYS_INLINE void mix_gradient_block(std::size_t rows, const RowsView<co
     }
   }
   for (int i = 0; i < ins; ++i)
-    for (int t = 0; t < tiles; ++t)
-      w_bar[static_cast<std::ptrdiff_t>(tile + t) * n_in + first_in + i] += sum[i][t];
+    for (int t = 0; t < tiles; ++t) {
+      Pack<RealOf<T>>& target = w_bar[static_cast<std::ptrdiff_t>(tile + t) * n_in + first_in + i];
+      target = accumulate ? target + sum[i][t] : sum[i][t];
+    }
 }
 
 }  // namespace detail
@@ -151,21 +153,23 @@ void mix(std::size_t rows, RowsView<const Pack<T>> x, int n_in, const Pack<RealO
   for (; r < rows; ++r) detail::mix_rows<1>(r, x, n_in, w, w_stride, out_tiles, y, accumulate);
 }
 
-/// W̄[c] += Σ_r x_r[c] ȳ_r, same layout as W; of duals the tangents (gradient_part).
+/// W̄[c] = Σ_r x_r[c] ȳ_r (or += when `accumulate`), same layout as W; of duals the tangents
+/// (gradient_part).
 template <class T>
 void mix_gradient(std::size_t rows, RowsView<const Pack<T>> x, int n_in,
-                  RowsView<const Pack<T>> y_bar, int out_tiles, Pack<RealOf<T>>* w_bar) {
+                  RowsView<const Pack<T>> y_bar, int out_tiles, Pack<RealOf<T>>* w_bar,
+                  bool accumulate) {
   // With two tiles half of the registers; few of several, as no sum is ready for the next row at
   // once.
   constexpr int ins = detail::vector_registers / 4, few = ins / 2;
   const auto run = [&]<int width>(int tile) {
     int c = 0;
     for (; c + ins <= n_in; c += ins)
-      detail::mix_gradient_block<ins, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+      detail::mix_gradient_block<ins, width>(rows, x, n_in, c, tile, y_bar, w_bar, accumulate);
     for (; c + few <= n_in; c += few)
-      detail::mix_gradient_block<few, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+      detail::mix_gradient_block<few, width>(rows, x, n_in, c, tile, y_bar, w_bar, accumulate);
     for (; c < n_in; ++c)
-      detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar);
+      detail::mix_gradient_block<1, width>(rows, x, n_in, c, tile, y_bar, w_bar, accumulate);
   };
   int tile = 0;
   for (; tile + 2 <= out_tiles; tile += 2) run.template operator()<2>(tile);

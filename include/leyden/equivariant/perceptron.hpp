@@ -125,6 +125,7 @@ class RadialPerceptron {
   void backward(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
                 const Pack<T>* out_bar, Pack<T>* in_bar, const Tape<T>& activations, Tape<T>& tape,
                 std::span<double> parameter_gradient) const {
+    if (first >= end) return;
     const std::size_t hidden = layers_.size() - 1;
     const bool weights = !parameter_gradient.empty();
     tape.bar.resize(hidden);
@@ -132,7 +133,7 @@ class RadialPerceptron {
     if (weights) {
       tape.gradient.resize(layers_.size());
       for (std::size_t k = 0; k < layers_.size(); ++k)
-        tape.gradient[k].assign(layers_[k].gradient_size(), Pack<R>());
+        tape.gradient[k].resize(layers_[k].gradient_size());
     }
     for (std::size_t r = first; r < end; r += chunk) {
       const std::size_t n = std::min(chunk, end - r);
@@ -144,9 +145,10 @@ class RadialPerceptron {
           mix<T>(n, bar, block_lanes, last.transposed() + t * block_lanes, last.out_lanes(),
                  last.in_tiles(), input_bar<T>(hidden, r, in_bar, tape), t > 0);
         if (weights)
-          mix_gradient<T>(n, input<T>(hidden, r, in, activations), last.n_in(), bar, blocks_,
-                          tape.gradient[hidden].data() +
-                              static_cast<std::ptrdiff_t>(t) * blocks_ * last.n_in());
+          mix_gradient<T>(
+              n, input<T>(hidden, r, in, activations), last.n_in(), bar, blocks_,
+              tape.gradient[hidden].data() + static_cast<std::ptrdiff_t>(t) * blocks_ * last.n_in(),
+              r > first);
       }
       for (std::size_t k = hidden; k-- > 0;) {
         const std::size_t tiles = tiles_after(k);
@@ -157,7 +159,7 @@ class RadialPerceptron {
         const RowsView<const Pack<T>> y{bar, 1, nullptr, tiles};
         if (weights)
           mix_gradient<T>(n, input<T>(k, r, in, activations), layers_[k].n_in(), y,
-                          layers_[k].out_tiles(), tape.gradient[k].data());
+                          layers_[k].out_tiles(), tape.gradient[k].data(), r > first);
         if (k > 0 || in_bar != nullptr)
           layers_[k].template apply_transposed<T>(n, y, input_bar<T>(k, r, in_bar, tape), false);
       }

@@ -111,9 +111,9 @@ class RowMap {
                                                accumulate);
     if (n_in_ > 0 && !weight_gradient.empty()) {
       const Mixing<R>& m = mixing<R>();
-      scratch.packed.assign(m.gradient_size(), Pack<R>());
+      scratch.packed.resize(m.gradient_size());
       mix_gradient<T>(rows, contiguous_rows(x, n_in_), n_in_, bar, m.out_tiles(),
-                      scratch.packed.data());
+                      scratch.packed.data(), false);
       scratch.dense.assign(place_.size(), 0.0);
       m.unpack_gradient(scratch.packed.data(), scratch.dense.data(),
                         static_cast<std::size_t>(n_out_), scale_);
