@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <leyden/core/pack.hpp>
+#include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/random.hpp>
 
 #include <cmath>
@@ -253,6 +254,16 @@ TEMPLATE_TEST_CASE("lanes are summed and counted", "[pack]", float, double) {
   for (int i = 0; i < 3 * lanes; ++i)
     run[static_cast<std::size_t>(i / lanes)].set_lane(i % lanes, static_cast<R>(i));
   for (int i = 0; i < 3 * lanes; ++i) CHECK(lane_of(run.data(), i) == static_cast<R>(i));
+}
+
+TEMPLATE_TEST_CASE("rows become columns", "[pack]", float, double) {
+  constexpr int lanes = Pack<TestType>::lanes;
+  Pack<TestType> rows[lanes];
+  for (int i = 0; i < lanes; ++i)
+    for (int k = 0; k < lanes; ++k) rows[i].set_lane(k, static_cast<TestType>(100 * i + k));
+  transpose(rows);
+  for (int i = 0; i < lanes; ++i)
+    for (int k = 0; k < lanes; ++k) CHECK(rows[i].lane(k) == static_cast<TestType>(100 * k + i));
 }
 
 TEST_CASE("buffers start at a cache line", "[pack]") {

@@ -118,6 +118,17 @@ void check_adjoint() {
   for (auto& r : h_bar) r = Pack<double>(1.0);
   C::backward(s.edges, s.y.data(), s.radial.data(), s.h.data(), s.bar.data(), radial_bar.data(),
               h_bar.data(), y_bar.data());
+  Buffer<Pack<double>> radial_alone(s.radial.size(), Pack<double>(1.0)),
+      h_alone(s.h.size(), Pack<double>(1.0));
+  C::backward(s.edges, s.y.data(), s.radial.data(), s.h.data(), s.bar.data(), radial_alone.data(),
+              h_alone.data(), static_cast<double*>(nullptr));
+  for (int lane = 0; lane < Pack<double>::lanes; ++lane) {
+    for (std::size_t i = 0; i < h_bar.size(); ++i)
+      CHECK(std::abs(h_alone[i].lane(lane) - h_bar[i].lane(lane)) < 1e-13 * n_edges);
+    for (std::size_t i = 0; i < radial_bar.size(); ++i)
+      CHECK(std::abs(radial_alone[i].lane(lane) - radial_bar[i].lane(lane)) < 1e-13 * n_edges);
+  }
+
   double along = 0.0, scale = 1.0;
   for (std::size_t i = 0; i < y_bar.size(); ++i) along += y_bar[i] * dual.y[i].tangent;
   for (std::size_t i = 0; i < h_bar.size(); ++i)

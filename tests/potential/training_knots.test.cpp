@@ -156,6 +156,95 @@ TEST_CASE("parameter gradients on knots are those of the loss on knots", "[poten
   }
 }
 
+TEST_CASE("structures may share the way back through the radial networks", "[potential]") {
+  const Model m = model(options(24));
+  std::vector<Structure> structures(3, crystal());
+  for (std::size_t k = 0; k < structures.size(); ++k)
+    structures[k].positions[1][0] += 0.05 * double(k);
+  structures[2].cell.vectors = {{9.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 9.0}};  // other knots
+  Model::Workspace ws;
+  ws.training = true;
+  std::vector<double> apart(m.layout().size(), 0.0), together = apart;
+  LossCotangents bar;
+  for (const Structure& s : structures) {
+    loss(m.evaluate(s, ws), &bar);
+    m.parameter_gradient(s, bar, ws, apart);
+  }
+  double largest = 0.0;
+  for (double x : apart) largest = std::max(largest, std::abs(x));
+  Model::PendingGradient sum, one;
+  const auto difference = [&] {
+    double d = 0.0;
+    for (std::size_t k = 0; k < apart.size(); ++k)
+      d = std::max(d, std::abs(apart[k] - together[k]));
+    return d / largest;
+  };
+  for (const int turn : {0, 1}) {  // memory that was used before serves again
+    CAPTURE(turn);
+    std::fill(together.begin(), together.end(), 0.0);
+    sum.clear();
+    for (const Structure& s : structures) {
+      loss(m.evaluate(s, ws), &bar);
+      one.clear();
+      ws.pending = &one;
+      m.parameter_gradient(s, bar, ws, together);
+      ws.pending = nullptr;
+      sum += one;
+    }
+    CHECK(difference() > 1e-4);  // something is pending
+    m.add_pending(sum, together);
+    CHECK(difference() < 1e-12);
+  }
+}
+
+TEST_CASE("a layer too large for the cache goes tile by tile", "[potential]") {
+  MaceOptions o = options(24);
+  o.channels = 64;
+  const Model m = model(o);
+  const Structure s = crystal();
+  Structure large = s;  // 2 × 2 × 2 cells
+  large.atomic_numbers.clear();
+  large.positions.clear();
+  for (int cell = 0; cell < 8; ++cell) {
+    const Vector3<double> n{{double(cell / 4), double(cell / 2 % 2), double(cell % 2)}};
+    for (std::size_t i = 0; i < s.size(); ++i) {
+      large.atomic_numbers.push_back(s.atomic_numbers[i]);
+      large.positions.push_back(s.positions[i] + n * s.cell.vectors);
+    }
+  }
+  for (double& x : large.cell.vectors.data) x *= 2.0;
+
+  Model::Workspace ws;
+  ws.training = true;
+  LossCotangents bar, bars;
+  const Prediction p = m.evaluate(s, ws);
+  loss(p, &bar);
+  bar.stress = {};
+  std::vector<double> small_gradient(m.layout().size(), 0.0), gradient = small_gradient;
+  m.parameter_gradient(s, bar, ws, small_gradient);
+  CHECK(!ws.dual.tape.layers[1].radial_by_tile);
+
+  const Prediction& q = m.evaluate(large, ws);
+  CHECK(std::abs(q.energy - 8.0 * p.energy) < 1e-11 * std::abs(q.energy));
+  double worst = 0.0, largest = 0.0;
+  for (std::size_t i = 0; i < large.size(); ++i)
+    for (int a = 0; a < 3; ++a) {
+      largest = std::max(largest, std::abs(q.forces[i][a]));
+      worst = std::max(worst, std::abs(q.forces[i][a] - p.forces[i % s.size()][a]));
+    }
+  CHECK(worst < 1e-11 * largest);
+  bars.energy = bar.energy;
+  for (std::size_t i = 0; i < large.size(); ++i) bars.forces.push_back(bar.forces[i % s.size()]);
+  m.parameter_gradient(large, bars, ws, gradient);
+  CHECK(ws.dual.tape.layers[1].radial_by_tile);
+  largest = worst = 0.0;
+  for (std::size_t k = 0; k < gradient.size(); ++k) {
+    largest = std::max(largest, std::abs(gradient[k]));
+    worst = std::max(worst, std::abs(gradient[k] - 8.0 * small_gradient[k]));
+  }
+  CHECK(worst < 1e-11 * largest);
+}
+
 TEST_CASE("a training step on knots allocates nothing once warm", "[potential]") {
   const Structure s = crystal();
   const Model m = model(options(24));
