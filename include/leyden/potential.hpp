@@ -160,7 +160,6 @@ struct EvaluationState {
 /// Nothing waits: the whole gradient by parameters is there at once.
 struct NothingPending {
   void clear() {}
-  NothingPending& operator+=(const NothingPending&) { return *this; }
 };
 template <class D>
 struct PendingGradient {
@@ -213,8 +212,7 @@ class Potential {
   const ScfOptions& scf_options() const { return scf_options_; }
   void set_scf_options(ScfOptions options) { scf_options_ = options; }
 
-  /// What is still to be added to gradients by parameters: see Workspace::pending. Has clear() and
-  /// operator+=.
+  /// What is still to be added to gradients by parameters: see Workspace::pending. Has clear().
   using PendingGradient = typename detail::PendingGradient<D>::type;
 
   /// All memory of evaluations. One per thread; may serve any structures, also of several
@@ -339,9 +337,10 @@ class Potential {
   /// evaluate(), and InputError for cotangents of a wrong size.
   void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
                           Workspace& workspace, std::span<double> gradient) const;
-  /// Adds to `gradient` what Workspace::pending was left, with the parameters as they were then.
+  /// Adds to `gradient` what Workspace::pending was left, of any number of structures, with the
+  /// parameters as they were then. The first one ends as the sum of all.
   template <Executor E = SerialExecutor>
-  void add_pending(PendingGradient& pending, std::span<double> gradient,
+  void add_pending(std::span<PendingGradient> pending, std::span<double> gradient,
                    const E& executor = {}) const {
     if constexpr (!std::same_as<PendingGradient, detail::NothingPending>)
       descriptor_.add_pending(pending, gradient, executor);

@@ -80,11 +80,6 @@ class Mace {
     void clear() {
       for (auto& layer : layers) layer.clear();
     }
-    PendingGradient& operator+=(const PendingGradient& other) {
-      layers.resize(std::max(layers.size(), other.layers.size()));
-      for (std::size_t k = 0; k < other.layers.size(); ++k) layers[k] += other.layers[k];
-      return *this;
-    }
   };
 
   template <Number T>
@@ -149,9 +144,10 @@ class Mace {
   void backward(const Geometry<T>& geometry, Tape<T>& tape, T energy_cotangent,
                 std::span<double> parameter_gradient, const E& executor = {}) const;
 
-  /// Adds what is pending to a gradient by parameters, which are those of the backward() before.
+  /// Adds what is pending of some structures to a gradient by parameters, which are those of the
+  /// backward() before. The first one ends as the sum of all.
   template <Executor E = SerialExecutor>
-  void add_pending(PendingGradient& pending, std::span<double> parameter_gradient,
+  void add_pending(std::span<PendingGradient> pending, std::span<double> parameter_gradient,
                    const E& executor = {}) const;
 
   /// The largest error of the tables of radial functions, by slope and relative to the largest

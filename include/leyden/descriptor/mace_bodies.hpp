@@ -13,13 +13,13 @@
 ///
 /// The second argument is the precision of the third. Bodies for executors other than
 /// SerialExecutor are compiled where they are used, as without this.
-#define LEYDEN_MACE_BODIES(prefix, Real, ...)                                            \
-  namespace leyden::inline LEYDEN_ABI {                                                  \
-  prefix class __VA_ARGS__;                                                              \
-  prefix void __VA_ARGS__::add_pending(__VA_ARGS__::PendingGradient&, std::span<double>, \
-                                       const SerialExecutor&) const;                     \
-  LEYDEN_MACE_BODIES_OF(prefix, Real, __VA_ARGS__)                                       \
-  LEYDEN_MACE_BODIES_OF(prefix, Dual<Real>, __VA_ARGS__)                                 \
+#define LEYDEN_MACE_BODIES(prefix, Real, ...)                                                      \
+  namespace leyden::inline LEYDEN_ABI {                                                            \
+  prefix class __VA_ARGS__;                                                                        \
+  prefix void __VA_ARGS__::add_pending(std::span<__VA_ARGS__::PendingGradient>, std::span<double>, \
+                                       const SerialExecutor&) const;                               \
+  LEYDEN_MACE_BODIES_OF(prefix, Real, __VA_ARGS__)                                                 \
+  LEYDEN_MACE_BODIES_OF(prefix, Dual<Real>, __VA_ARGS__)                                           \
   }
 
 #define LEYDEN_MACE_BODIES_OF(prefix, T, ...)                                     \

@@ -357,7 +357,7 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
         row[c] += gradient_part(tape.embedding_bar.get(i, c, 0)) * scale;
     }
   }
-  if (tape.pending == nullptr) add_pending(tape.own_pending, gradient, executor);
+  if (tape.pending == nullptr) add_pending(std::span(&tape.own_pending, 1), gradient, executor);
   if (!tape.wants_edges) return;
   pull_back_edges(geometry, tape, executor);
   if (options_.repulsion)
@@ -370,12 +370,33 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
 
 template <MaceShape Shape, std::floating_point Real>
 template <Executor E>
-void Mace<Shape, Real>::add_pending(PendingGradient& pending, std::span<double> parameter_gradient,
-                                    const E& executor) const {
-  executor.for_each(pending.layers.size(), [&](std::size_t k, int) {
-    if (!pending.layers[k].empty())
-      knots().layers[k].pull_back(layers_[k].radial, pending.layers[k], parameter_gradient);
+void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
+                                    std::span<double> parameter_gradient, const E& executor) const {
+  using Knots = RadialKnots<Real>;
+  if (pending.empty() || knots_ == nullptr) return;
+  const auto layer_of = [](const PendingGradient& p, std::size_t k) {
+    return k < p.layers.size() && !p.layers[k].empty() ? &p.layers[k] : nullptr;
+  };
+  auto& sums = pending[0].layers;
+  sums.resize(layers_.size());
+  for (std::size_t k = 0; k < sums.size(); ++k)
+    for (const PendingGradient& p : pending.subspan(1))
+      if (const auto* other = layer_of(p, k)) sums[k].cover(*other);
+  std::size_t tiles = 0;
+  for (const auto& k : knots().layers) tiles = std::max(tiles, k.tiles());
+  if (pending.size() > 1)
+    executor.for_each(sums.size() * tiles, [&](std::size_t i, int) {
+      const std::size_t k = i / tiles, tile = i % tiles;
+      if (tile >= knots().layers[k].tiles()) return;
+      for (const PendingGradient& p : pending.subspan(1))
+        if (const auto* other = layer_of(p, k)) knots().layers[k].add_tile(tile, sums[k], *other);
+    });
+  executor.for_each(sums.size() * Knots::parts, [&](std::size_t i, int) {
+    const std::size_t k = i / Knots::parts;
+    if (!sums[k].empty()) knots().layers[k].pull_back(layers_[k].radial, sums[k], i % Knots::parts);
   });
+  for (std::size_t k = 0; k < sums.size(); ++k)
+    if (!sums[k].empty()) Knots::add_gradient(layers_[k].radial, sums[k], parameter_gradient);
 }
 
 template <MaceShape Shape, std::floating_point Real>

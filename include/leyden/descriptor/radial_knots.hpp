@@ -39,13 +39,15 @@ class RadialKnots {
     Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
     Buffer<Pack<T>> out_bar;          // a tile's [pair][function]; zero between uses
   };
-  /// Cotangents of what stands at the knots, of any number of structures; of duals the tangents.
+  /// Knots go back through the network in so many parts, by different threads.
+  static constexpr std::size_t parts = 2;
+  /// Cotangents of what stands at the knots; of duals the tangents.
   struct Gradient {
     // [tile][knot][function]: of slopes (value) and of values (tangent). Zero for knots below
     // `first` and from `last` on.
     Buffer<Pack<D>> out_bar;
     std::size_t rows = 0, functions = 0, first = 0, last = 0;
-    typename Network::template Tape<D> scratch;
+    std::array<typename Network::template Tape<D>, parts> scratch;
 
     bool empty() const { return first >= last; }
     void clear() {
@@ -54,26 +56,20 @@ class RadialKnots {
       });
       first = last = 0;
     }
-    /// Makes room for these knots.
-    void cover(std::size_t tiles, std::size_t knots, std::size_t n_functions, std::size_t from,
+    /// Makes room for the knots of another.
+    void cover(const Gradient& other) {
+      cover(other.out_bar.size(), other.rows, other.functions, other.first, other.last);
+    }
+    void cover(std::size_t size, std::size_t n_rows, std::size_t n_functions, std::size_t from,
                std::size_t to) {
-      if (out_bar.size() != tiles * knots * n_functions || rows != knots) {
-        out_bar.assign(tiles * knots * n_functions, Pack<D>());
+      if (out_bar.size() != size || rows != n_rows) {
+        out_bar.assign(size, Pack<D>());
         first = last = 0;
       }
-      rows = knots;
+      rows = n_rows;
       functions = n_functions;
       first = empty() ? from : std::min(first, from);
       last = std::max(last, to);
-    }
-    Gradient& operator+=(const Gradient& other) {
-      if (other.empty()) return *this;
-      cover(other.out_bar.size() / (other.rows * other.functions), other.rows, other.functions,
-            other.first, other.last);
-      other.each_tile([&](std::size_t begin, std::size_t count) {
-        for (std::size_t i = begin; i < begin + count; ++i) out_bar[i] += other.out_bar[i];
-      });
-      return *this;
     }
 
    private:
@@ -145,8 +141,8 @@ class RadialKnots {
     const std::size_t pairs = tape.knot.size();
     if (gradient != nullptr && tile == 0 && pairs > 0) {
       const auto [low, high] = std::minmax_element(tape.knot.begin(), tape.knot.end());
-      gradient->cover(out_.size() / (rows_ * functions_), rows_, functions_,
-                      static_cast<std::size_t>(*low), static_cast<std::size_t>(*high) + 2);
+      gradient->cover(out_.size(), rows_, functions_, static_cast<std::size_t>(*low),
+                      static_cast<std::size_t>(*high) + 2);
     }
     for (std::size_t p = 0; p < pairs; ++p, out_bar += functions_) {
       const auto& [c, slopes] = tape.weights[p];
@@ -179,16 +175,28 @@ class RadialKnots {
       std::fill_n(out_bar, functions_, Pack<T>());
     }
   }
-  /// Adds to the flat parameters_bar the gradient by the weights of `network`, which is that of
-  /// evaluate().
+  std::size_t tiles() const { return out_.size() / (rows_ * functions_); }
+  /// Adds a tile of other gradients to that of the first one, which covers their knots.
+  void add_tile(std::size_t tile, Gradient& sum, const Gradient& other) const {
+    const std::size_t at = tile * rows_ * functions_;
+    for (std::size_t i = at + other.first * functions_; i < at + other.last * functions_; ++i)
+      sum.out_bar[i] += other.out_bar[i];
+  }
+  /// One part of the way back through `network`, which is that of evaluate().
   ///
   /// On duals by the distance the tangent of ∇θ(a·out) with a = s̄ + v̄ ε is s̄·∇θ(slope) +
   /// v̄·∇θ(value).
-  void pull_back(const Network& network, Gradient& gradient,
-                 std::span<double> parameters_bar) const {
-    network.template backward<D>(rows_, gradient.first, gradient.last, basis_.data(),
-                                 gradient.out_bar.data(), nullptr, activations_, gradient.scratch,
-                                 parameters_bar);
+  void pull_back(const Network& network, Gradient& gradient, std::size_t part) const {
+    const std::size_t count = gradient.last - gradient.first;
+    network.template backward_rows<D>(rows_, gradient.first + part * count / parts,
+                                      gradient.first + (part + 1) * count / parts, basis_.data(),
+                                      gradient.out_bar.data(), nullptr, true, activations_,
+                                      gradient.scratch[part]);
+  }
+  /// Adds the gradient by the network's weights, after all parts.
+  static void add_gradient(const Network& network, const Gradient& gradient,
+                           std::span<double> parameters_bar) {
+    for (const auto& tape : gradient.scratch) network.add_gradient(tape, parameters_bar);
   }
 
  private:

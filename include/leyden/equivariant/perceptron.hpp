@@ -117,17 +117,18 @@ class RadialPerceptron {
   template <Number T>
   void backward(std::size_t rows, const Pack<T>* in, const Pack<T>* out_bar, Pack<T>* in_bar,
                 Tape<T>& tape, std::span<double> parameter_gradient) const {
-    backward(rows, 0, rows, in, out_bar, in_bar, tape, tape, parameter_gradient);
-  }
-  /// The same for activations that several threads share, each with memory of its own, and for
-  /// cotangents that are zero but in rows first … end − 1.
-  template <Number T>
-  void backward(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
-                const Pack<T>* out_bar, Pack<T>* in_bar, const Tape<T>& activations, Tape<T>& tape,
-                std::span<double> parameter_gradient) const {
-    if (first >= end) return;
-    const std::size_t hidden = layers_.size() - 1;
+    if (rows == 0) return;
     const bool weights = !parameter_gradient.empty();
+    backward_rows(rows, 0, rows, in, out_bar, in_bar, weights, tape, tape);
+    if (weights) add_gradient(tape, parameter_gradient);
+  }
+  /// The same for rows first … end − 1 of activations that several threads share, each with a tape
+  /// of its own, which is left with the gradient where `weights`: see add_gradient().
+  template <Number T>
+  void backward_rows(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
+                     const Pack<T>* out_bar, Pack<T>* in_bar, bool weights,
+                     const Tape<T>& activations, Tape<T>& tape) const {
+    const std::size_t hidden = layers_.size() - 1;
     tape.bar.resize(hidden);
     for (std::size_t k = 0; k < hidden; ++k) tape.bar[k].resize(chunk * tiles_after(k));
     if (weights) {
@@ -135,6 +136,7 @@ class RadialPerceptron {
       for (std::size_t k = 0; k < layers_.size(); ++k)
         tape.gradient[k].resize(layers_[k].gradient_size());
     }
+    LEYDEN_EXPECTS(first < end);
     for (std::size_t r = first; r < end; r += chunk) {
       const std::size_t n = std::min(chunk, end - r);
       const auto& last = layers_.back();
@@ -164,11 +166,13 @@ class RadialPerceptron {
           layers_[k].template apply_transposed<T>(n, y, input_bar<T>(k, r, in_bar, tape), false);
       }
     }
-    if (weights)
-      for (std::size_t k = 0; k < layers_.size(); ++k)
-        layers_[k].unpack_gradient(tape.gradient[k].data(),
-                                   slices_[k].of(parameter_gradient).data(),
-                                   static_cast<std::size_t>(widths_[k]), scale(k));
+  }
+  /// Adds what backward_rows() left.
+  template <Number T>
+  void add_gradient(const Tape<T>& tape, std::span<double> parameter_gradient) const {
+    for (std::size_t k = 0; k < layers_.size(); ++k)
+      layers_[k].unpack_gradient(tape.gradient[k].data(), slices_[k].of(parameter_gradient).data(),
+                                 static_cast<std::size_t>(widths_[k]), scale(k));
   }
 
  private:

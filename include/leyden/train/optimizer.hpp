@@ -2,6 +2,7 @@
 #pragma once
 
 #include <leyden/core/pack.hpp>
+#include <leyden/core/parallel.hpp>
 #include <leyden/core/parameters.hpp>
 #include <leyden/train/kronecker_basis.hpp>
 
@@ -15,6 +16,9 @@
 #include <vector>
 
 namespace leyden::inline LEYDEN_ABI {
+
+/// Passes over all parameters take so many at a time, by the threads of an executor.
+inline constexpr std::size_t parameters_of_block = 4096;
 
 /// Scales a gradient of the given norm down to `maximum`; zero or less: no limit.
 inline void clip_gradient(std::span<double> gradient, double norm, double maximum) {
@@ -119,6 +123,12 @@ class Optimizer {
             std::span<const double> parameters)
       : layout_(layout), options_(std::move(options)), rates_(layout, options_) {
     const std::size_t n = layout.size();
+    for (std::size_t k = 0; k < layout.entries().size(); ++k) {
+      const Slice& s = layout.entries()[k].slice;
+      for (std::size_t at = 0; at < s.size; at += parameters_of_block)
+        blocks_.push_back(
+            {k, s.offset + at, s.offset + std::min(s.size, at + parameters_of_block)});
+    }
     if (options_.kind == Kind::lbfgs) return;
     state_.second.assign(n, 0.0);
     if (options_.kind == Kind::schedule_free_adam) {
@@ -188,9 +198,9 @@ class Optimizer {
 
   /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.
   /// (A template, as is what it calls of KroneckerBasis.)
-  template <class = void>
+  template <Executor E = SerialExecutor>
   void step(std::span<double> parameters, std::span<const double> gradient,
-            double rate_factor = 1.0) {
+            double rate_factor = 1.0, const E& executor = {}) {
     using P = Pack<double>;
     ++state_.steps;
     if (options_.kind == Kind::soap) return step_along_bases(parameters, gradient, rate_factor);
@@ -208,13 +218,11 @@ class Optimizer {
     }
     // Compilers leave loops with roots and divisions a number at a time.
     constexpr std::size_t lanes = P::lanes;
-    std::size_t slice = 0;
-    for (const auto& p : layout_.entries()) {
+    executor.for_each(blocks_.size(), [&](std::size_t block, int) {
+      const auto [slice, begin, end] = blocks_[block];
       const double rate = common * rates_.factor[slice], decay = rates_.decay[slice];
-      ++slice;
-      if (!(rate > 0.0)) continue;
-      const std::size_t end = p.slice.offset + p.slice.size;
-      for (std::size_t k = p.slice.offset; k < end; k += lanes) {
+      if (!(rate > 0.0)) return;
+      for (std::size_t k = begin; k < end; k += lanes) {
         const std::size_t count = std::min(lanes, end - k);
         const auto read = [&](const auto& from) {
           if (count == lanes) return P::load(&from[k]);
@@ -250,7 +258,7 @@ class Optimizer {
                   P(rate) * inverse1 * m / (sqrt(v * inverse2) + P(options_.epsilon)),
               parameters);
       }
-    }
+    });
   }
 
   /// lbfgs: −H·gradient with the inverse Hessian of what is remembered; of a masked gradient.
@@ -345,6 +353,10 @@ class Optimizer {
   detail::SliceRates rates_;
   OptimizerState state_;
   std::vector<KroneckerBasis> bases_;  // soap: per slice
+  struct Block {
+    std::size_t slice, begin, end;
+  };
+  std::vector<Block> blocks_;          // of one slice each
   std::vector<double> turned_, step_;  // soap: scratch
 };
 
@@ -367,11 +379,15 @@ class ParameterAverage {
     steps_ = steps;
   }
 
-  void update(std::span<const double> parameters) {
+  template <Executor E = SerialExecutor>
+  void update(std::span<const double> parameters, const E& executor = {}) {
     const double t = static_cast<double>(steps_++);
     const double d = std::min(decay_, (1.0 + t) / (10.0 + t));
-    for (std::size_t k = 0; k < values_.size(); ++k)
-      values_[k] = d * values_[k] + (1.0 - d) * parameters[k];
+    for_each_block(executor, values_.size(), parameters_of_block,
+                   [&](std::size_t first, std::size_t last) {
+                     for (std::size_t k = first; k < last; ++k)
+                       values_[k] = d * values_[k] + (1.0 - d) * parameters[k];
+                   });
   }
 
  private:

@@ -123,12 +123,13 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
 
   LossTerms sum = task_terms_[0];
   std::swap(gradient_, gradients_[0]);
-  for (std::size_t task = 1; task < batch.size(); ++task) {
-    sum += task_terms_[task];
-    for (std::size_t k = 0; k < gradient_.size(); ++k) gradient_[k] += gradients_[task][k];
-    pending_[0] += pending_[task];
-  }
-  model_.add_pending(pending_[0], gradient_, executor_);
+  for (std::size_t task = 1; task < batch.size(); ++task) sum += task_terms_[task];
+  for_each_block(executor_, gradient_.size(), parameters_of_block,
+                 [&](std::size_t first, std::size_t last) {
+                   for (std::size_t task = 1; task < batch.size(); ++task)
+                     for (std::size_t k = first; k < last; ++k) gradient_[k] += gradients_[task][k];
+                 });
+  model_.add_pending(std::span(pending_).first(batch.size()), gradient_, executor_);
   gradient_norm_ = optimizer_.mask(gradient_);
   if (!std::isfinite(gradient_norm_))
     throw ConvergenceError("Trainer: the gradient of epoch " + std::to_string(epoch_ + 1) +
@@ -142,8 +143,8 @@ double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
   partial_ += batch_gradient(batch);
   clip_gradient(gradient_, gradient_norm_, options_.clip_norm);
   const double rate = schedule_.factor(optimizer_.state().steps) * rate_factor();
-  optimizer_.step(parameters_, gradient_, rate);
-  average_.update(parameters_);
+  optimizer_.step(parameters_, gradient_, rate, executor_);
+  average_.update(parameters_, executor_);
   model_.set_parameters(parameters_);
   return rate;
 }
