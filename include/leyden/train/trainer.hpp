@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/atoms/neighbor_list.hpp>
 #include <leyden/core/parallel.hpp>
 #include <leyden/train/dataset.hpp>
 #include <leyden/train/errors.hpp>
@@ -210,6 +211,19 @@ class Trainer {
       model_.set_scf_options(scf);
     }
   }
+  /// Gives a workspace the neighbour list of a frame while it lives.
+  struct ListOfFrame {
+    ListOfFrame(typename Model::Workspace& w, NeighborList& list) : workspace(w), of_frame(list) {
+      std::swap(workspace.neighbors, of_frame);
+    }
+    ~ListOfFrame() { std::swap(workspace.neighbors, of_frame); }
+    ListOfFrame(const ListOfFrame&) = delete;
+    ListOfFrame& operator=(const ListOfFrame&) = delete;
+    typename Model::Workspace& workspace;
+    NeighborList& of_frame;
+  };
+  /// Keeps the lists of these frames for later epochs, as far as memory is meant for them.
+  void keep_lists(std::span<const std::size_t> frames);
   /// Gives the model back its own options.
   struct KeptOptions {
     explicit KeptOptions(Model& m) : model(m) {
@@ -256,6 +270,14 @@ class Trainer {
   std::vector<double> best_parameters_;
   std::vector<EpochRecord> records_;
   std::vector<LossTerms> frame_weights_;  // (frames); of those that are not used: zero
+
+  struct KeptList {
+    NeighborList list;
+    bool kept = false;
+  };
+  static constexpr std::size_t max_kept_edges = 8'000'000;  // some 50 bytes each
+  std::vector<KeptList> lists_;                             // (frames)
+  std::size_t kept_edges_ = 0;
 
   std::vector<typename Model::Workspace> workspaces_;     // per worker
   std::vector<LossCotangents> cotangents_;                // per worker

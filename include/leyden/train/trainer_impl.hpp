@@ -61,6 +61,8 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   const auto workers = static_cast<std::size_t>(executor_.concurrency());
   // Not resize(), which would compile how to move them, a twentieth of a potential's code.
   workspaces_ = std::vector<typename Model::Workspace>(workers);
+  for (auto& workspace : workspaces_) workspace.skin = 0.0;  // structures stay as they are
+  lists_.resize(frames_.size());
   cotangents_.resize(workers);
   densities_.resize(workers);
   predictions_.resize(workers);
@@ -93,6 +95,20 @@ const Prediction& Trainer<Model, E>::predict(std::size_t frame, std::size_t work
 }
 
 template <class Model, Executor E>
+void Trainer<Model, E>::keep_lists(std::span<const std::size_t> frames) {
+  for (std::size_t frame : frames) {
+    KeptList& k = lists_[frame];
+    if (k.kept) continue;
+    const std::size_t edges = static_cast<std::size_t>(k.list.n_edges());
+    k.kept = kept_edges_ + edges <= max_kept_edges;
+    if (k.kept)
+      kept_edges_ += edges;
+    else
+      k.list = NeighborList();
+  }
+}
+
+template <class Model, Executor E>
 LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
   const double factor = 1.0 / static_cast<double>(batch.size());
   executor_.for_each(batch.size(), [&](std::size_t task, int thread) {
@@ -100,6 +116,7 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     const Labels& labels = frames_[batch[task]].labels;
     const std::size_t worker = static_cast<std::size_t>(thread);
     auto& workspace = workspaces_[worker];
+    const ListOfFrame list(workspace, lists_[batch[task]].list);
     auto& cotangents = cotangents_[worker];
     const LossWeights weights = weights_of(batch[task]);
     if constexpr (requires { workspace.training; }) workspace.training = true;
@@ -121,6 +138,7 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
     add_field_response_gradient(model_, structure, cotangents, workspace, gradients_[task]);
   });
 
+  keep_lists(batch);
   LossTerms sum = task_terms_[0];
   std::swap(gradient_, gradients_[0]);
   for (std::size_t task = 1; task < batch.size(); ++task) sum += task_terms_[task];
@@ -207,6 +225,7 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
     const Labels& labels = frames_[validation_[task]].labels;
     const std::size_t worker = static_cast<std::size_t>(thread);
     auto& workspace = workspaces_[worker];
+    const ListOfFrame list(workspace, lists_[validation_[task]].list);
     if constexpr (requires { workspace.training; }) workspace.training = false;
     const bool map_response =
         required_properties(labels, weights_of(validation_[task])).map_response;
@@ -219,6 +238,7 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
     task_errors_[task] = {};
     task_errors_[task].add(structure, labels, prediction);
   });
+  keep_lists(validation_);
   model_.set_parameters(parameters_);
 
   EpochRecord record;
