@@ -6,6 +6,7 @@
 #include <leyden/core/pack_lanes.hpp>
 #include <leyden/core/random.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -184,6 +185,17 @@ TEMPLATE_TEST_CASE("functions of packs are those of their lanes", "[pack]", floa
     check_functions<R>(random_pack<R>(random, -3, 3), random_pack<R>(random, 0.1, 9));
     check_functions<Dual<R>>(random_dual_pack<R>(random, -3, 3),
                              random_dual_pack<R>(random, 0.1, 9));
+  }
+}
+
+TEMPLATE_TEST_CASE("the smaller and the larger one are those of each lane", "[pack]", float,
+                   double) {
+  RandomStream random(5);
+  const auto a = random_pack<TestType>(random, -2, 2), b = random_pack<TestType>(random, -2, 2);
+  const auto low = min(a, b), high = max(a, b);
+  for (int i = 0; i < Pack<TestType>::lanes; ++i) {
+    CHECK(low.lane(i) == std::min(a.lane(i), b.lane(i)));
+    CHECK(high.lane(i) == std::max(a.lane(i), b.lane(i)));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <leyden/train/schedule.hpp>
 
 #include "support/catch.hpp"
+#include "support/thread_executor.hpp"
 
 namespace optimizer_test {
 
@@ -38,6 +39,26 @@ TEST_CASE("two steps of Adam by hand") {
   CHECK_THAT(x[1], WithinRel(2.1 - 0.05 * step1, 1e-13));
   CHECK(x[2] == 2.0);
   CHECK(adam.state().steps == 2);
+}
+
+TEST_CASE("steps of long slices are those of their numbers, on any number of threads") {
+  // Two blocks and a tail that fills no pack; a second slice that begins anywhere.
+  const std::size_t n = 2 * parameters_of_block + 13;
+  ParameterLayout layout;
+  layout.add("long", {static_cast<int>(n)}, Initializer::constant(0.0), true);
+  layout.add("short", {3}, Initializer::constant(0.0), true);
+  const auto kind =
+      GENERATE(OptimizerOptions::Kind::adam, OptimizerOptions::Kind::schedule_free_adam);
+  const OptimizerOptions options{.kind = kind, .learning_rate = 0.1, .weight_decay = 0.5};
+  std::vector<double> x(n + 3, 1.5), y = x;
+  Optimizer serial(layout, options, x), threads(layout, options, y);
+  for (const double g : {2.0, -0.3, 1.0}) {
+    serial.step(x, std::vector<double>(x.size(), g));
+    threads.step(y, std::vector<double>(x.size(), g), 1.0, leyden_test::ThreadExecutor(3));
+  }
+  CHECK(std::abs(x[0] - 1.5) > 0.1);
+  CHECK(x == y);
+  for (const double v : x) REQUIRE(v == x[0]);
 }
 
 TEST_CASE("AMSGrad keeps the largest second moment") {

@@ -321,6 +321,16 @@ LEYDEN_ALWAYS_INLINE Pack<R> min(Pack<R> a, Pack<R> b) {
 #endif
 }
 
+/// The larger one, lane by lane.
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE Pack<R> max(Pack<R> a, Pack<R> b) {
+#if defined(LEYDEN_NO_SIMD)
+  return Pack<R>(a.batch < b.batch ? b.batch : a.batch);
+#else
+  return Pack<R>(xsimd::max(a.batch, b.batch));
+#endif
+}
+
 /// Whether any lane of a is less than that of b.
 template <std::floating_point R>
 LEYDEN_ALWAYS_INLINE bool any_less(Pack<R> a, Pack<R> b) {

@@ -175,7 +175,6 @@ class Optimizer {
 
   /// The norm of all trained entries; entries that are not trained are set to zero.
   double mask(std::span<double> gradient) const {
-    using P = Pack<double>;
     constexpr std::size_t lanes = P::lanes;
     P squares;
     double rest = 0.0;
@@ -201,14 +200,11 @@ class Optimizer {
   template <Executor E = SerialExecutor>
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0, const E& executor = {}) {
-    using P = Pack<double>;
     ++state_.steps;
     if (options_.kind == Kind::soap) return step_along_bases(parameters, gradient, rate_factor);
     const double t = static_cast<double>(state_.steps);
-    const double correction1 = 1.0 - std::pow(options_.beta1, t);
-    const double correction2 = 1.0 - std::pow(options_.beta2, t);
-    // Divisions are what takes time below.
-    const P inverse1(1.0 / correction1), inverse2(1.0 / correction2);
+    const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
+    const P inverse2(1.0 / (1.0 - std::pow(options_.beta2, t)));
     const double common = options_.learning_rate * rate_factor;
     const bool schedule_free = options_.kind == Kind::schedule_free_adam;
     double share = 0.0;
@@ -216,24 +212,11 @@ class Optimizer {
       state_.weight_sum += common * common;
       share = state_.weight_sum > 0.0 ? common * common / state_.weight_sum : 0.0;
     }
-    // Compilers leave loops with roots and divisions a number at a time.
-    constexpr std::size_t lanes = P::lanes;
     executor.for_each(blocks_.size(), [&](std::size_t block, int) {
       const auto [slice, begin, end] = blocks_[block];
       const double rate = common * rates_.factor[slice], decay = rates_.decay[slice];
       if (!(rate > 0.0)) return;
-      for (std::size_t k = begin; k < end; k += lanes) {
-        const std::size_t count = std::min(lanes, end - k);
-        const auto read = [&](const auto& from) {
-          if (count == lanes) return P::load(&from[k]);
-          P x;
-          for (std::size_t i = 0; i < count; ++i) x.set_lane(static_cast<int>(i), from[k + i]);
-          return x;
-        };
-        const auto write = [&](P x, auto& to) {
-          if (count == lanes) return x.store(&to[k]);
-          for (std::size_t i = 0; i < count; ++i) to[k + i] = x.lane(static_cast<int>(i));
-        };
+      for_each_pack(begin, end, [&](auto&& read, auto&& write) {
         const P g = read(gradient), x = read(parameters);
         P v = P(options_.beta2) * read(state_.second) + P(1.0 - options_.beta2) * g * g;
         write(v, state_.second);
@@ -245,19 +228,18 @@ class Optimizer {
           write(z, state_.first);
           write(mean, state_.largest);
           write(P(1.0 - options_.beta1) * z + P(options_.beta1) * mean, parameters);
-          continue;
+          return;
         }
         const P m = P(options_.beta1) * read(state_.first) + P(1.0 - options_.beta1) * g;
         write(m, state_.first);
         if (options_.amsgrad) {
-          for (std::size_t i = k; i < k + count; ++i)
-            state_.largest[i] = std::max(state_.largest[i], state_.second[i]);
-          v = read(state_.largest);
+          v = max(v, read(state_.largest));
+          write(v, state_.largest);
         }
         write(P(1.0 - rate * decay) * x -
                   P(rate) * inverse1 * m / (sqrt(v * inverse2) + P(options_.epsilon)),
               parameters);
-      }
+      });
     });
   }
 
@@ -308,13 +290,36 @@ class Optimizer {
   void forget() { state_.history.clear(); }
 
  private:
+  using P = Pack<double>;
+  /// f(read, write) for the numbers begin … end − 1, as many at a time as a pack holds: read(array)
+  /// and write(pack, array) at that place. (Compilers leave loops with roots and divisions a number
+  /// at a time.)
+  template <class F>
+  static void for_each_pack(std::size_t begin, std::size_t end, F&& f) {
+    constexpr std::size_t lanes = P::lanes;
+    std::size_t k = begin;
+    for (; k + lanes <= end; k += lanes)
+      f([&](const auto& from) { return P::load(&from[k]); },
+        [&](P x, auto&& to) { x.store(&to[k]); });
+    if (k == end) return;
+    f(
+        [&](const auto& from) {
+          P x;
+          for (std::size_t i = k; i < end; ++i) x.set_lane(static_cast<int>(i - k), from[i]);
+          return x;
+        },
+        [&](P x, auto&& to) {
+          for (std::size_t i = k; i < end; ++i) to[i] = x.lane(static_cast<int>(i - k));
+        });
+  }
+
   template <class = void>
   void step_along_bases(std::span<double> parameters, std::span<const double> gradient,
                         double rate_factor) {
     const bool begins = state_.steps == 1;
     const double t = static_cast<double>(state_.steps - 1);
-    const double correction1 = 1.0 - std::pow(options_.beta1, t);
-    const double correction2 = 1.0 - std::pow(options_.beta2, t);
+    const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
+    const P inverse2(1.0 / (1.0 - std::pow(options_.beta2, t)));
     for (std::size_t s = 0; s < bases_.size(); ++s) {
       const ParameterInfo& p = layout_.entries()[s];
       const double rate = options_.learning_rate * rate_factor * rates_.factor[s];
@@ -335,11 +340,12 @@ class Optimizer {
       step_.assign(first.begin(), first.end());
       basis.turn(bases, turned_);
       basis.turn(bases, step_);
-      for (std::size_t k = 0; k < g.size(); ++k) {
-        second[k] = options_.beta2 * second[k] + (1.0 - options_.beta2) * turned_[k] * turned_[k];
-        step_[k] =
-            (step_[k] / correction1) / (std::sqrt(second[k] / correction2) + options_.epsilon);
-      }
+      for_each_pack(0, g.size(), [&](auto&& read, auto&& write) {
+        const P t = read(turned_);
+        const P v = P(options_.beta2) * read(second) + P(1.0 - options_.beta2) * t * t;
+        write(v, second);
+        write(read(step_) * inverse1 / (sqrt(v * inverse2) + P(options_.epsilon)), step_);
+      });
       basis.turn_back(bases, step_);
       for (std::size_t k = 0; k < g.size(); ++k)
         x[k] = (1.0 - rate * rates_.decay[s]) * x[k] - rate * step_[k];
