@@ -260,12 +260,8 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
   }
 
   // Memory of knots that nobody else holds serves again.
-  if (has_knots() && (knots_ == nullptr || knots_.use_count() > 1)) {
+  if (has_knots() && (knots_ == nullptr || knots_.use_count() > 1))
     knots_ = std::make_shared<Knots>();
-    for (const Layer& layer : layers_)
-      knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
-                                  options_.training_knots);
-  }
   if (knots_ != nullptr) knots_->once.emplace();
 
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
@@ -357,7 +353,8 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
         row[c] += gradient_part(tape.embedding_bar.get(i, c, 0)) * scale;
     }
   }
-  if (tape.pending == nullptr) add_pending(std::span(&tape.own_pending, 1), gradient, executor);
+  if (tape.pending == nullptr && !gradient.empty())
+    add_pending(std::span(&tape.own_pending, 1), gradient, executor);
   if (!tape.wants_edges) return;
   pull_back_edges(geometry, tape, executor);
   if (options_.repulsion)
@@ -373,10 +370,13 @@ template <Executor E>
 void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
                                     std::span<double> parameter_gradient, const E& executor) const {
   using Knots = RadialKnots<Real>;
-  if (pending.empty() || knots_ == nullptr) return;
   const auto layer_of = [](const PendingGradient& p, std::size_t k) {
     return k < p.layers.size() && !p.layers[k].empty() ? &p.layers[k] : nullptr;
   };
+  bool any = false;
+  for (const PendingGradient& p : pending)
+    for (std::size_t k = 0; k < layers_.size(); ++k) any = any || layer_of(p, k) != nullptr;
+  if (!any) return;  // radial functions were not on knots
   auto& sums = pending[0].layers;
   sums.resize(layers_.size());
   for (std::size_t k = 0; k < sums.size(); ++k)
@@ -402,6 +402,10 @@ void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
 template <MaceShape Shape, std::floating_point Real>
 const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {
   std::call_once(*knots_->once, [this] {
+    if (knots_->layers.empty())
+      for (const Layer& layer : layers_)
+        knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
+                                    options_.training_knots);
     for (std::size_t k = 0; k < layers_.size(); ++k) knots_->layers[k].evaluate(layers_[k].radial);
   });
   return *knots_;

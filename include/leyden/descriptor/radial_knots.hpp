@@ -176,7 +176,7 @@ class RadialKnots {
     }
   }
   std::size_t tiles() const { return out_.size() / (rows_ * functions_); }
-  /// Adds a tile of other gradients to that of the first one, which covers their knots.
+  /// Adds a tile of another gradient to one that covers its knots.
   void add_tile(std::size_t tile, Gradient& sum, const Gradient& other) const {
     const std::size_t at = tile * rows_ * functions_;
     for (std::size_t i = at + other.first * functions_; i < at + other.last * functions_; ++i)

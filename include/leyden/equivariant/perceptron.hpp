@@ -128,6 +128,7 @@ class RadialPerceptron {
   void backward_rows(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
                      const Pack<T>* out_bar, Pack<T>* in_bar, bool weights,
                      const Tape<T>& activations, Tape<T>& tape) const {
+    LEYDEN_EXPECTS(first < end);
     const std::size_t hidden = layers_.size() - 1;
     tape.bar.resize(hidden);
     for (std::size_t k = 0; k < hidden; ++k) tape.bar[k].resize(chunk * tiles_after(k));
@@ -136,7 +137,6 @@ class RadialPerceptron {
       for (std::size_t k = 0; k < layers_.size(); ++k)
         tape.gradient[k].resize(layers_[k].gradient_size());
     }
-    LEYDEN_EXPECTS(first < end);
     for (std::size_t r = first; r < end; r += chunk) {
       const std::size_t n = std::min(chunk, end - r);
       const auto& last = layers_.back();
