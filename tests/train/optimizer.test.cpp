@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <leyden/core/random.hpp>
 #include <leyden/train/optimizer.hpp>
 #include <leyden/train/schedule.hpp>
 
@@ -160,6 +161,24 @@ TEST_CASE("in the basis of its moments a gradient of two directions has two comp
   CHECK(KroneckerBasis(std::vector<int>{2, 3}, 2).state_size() == 8);  // 3 is too long
   CHECK(KroneckerBasis(std::vector<int>{2, 0}, 2).state_size() == 0);
   CHECK(KroneckerBasis(std::vector<int>{}, 2).state_size() == 0);
+}
+
+TEST_CASE("steps of SOAP are the same on any number of threads") {
+  ParameterLayout layout;
+  for (const int n : {3, 5, 2, 4})
+    layout.add("x" + std::to_string(n), {n, 6}, Initializer::constant(0.0), true);
+  std::vector<double> x(layout.size(), 0.0), y = x, g(layout.size());
+  const OptimizerOptions options{
+      .kind = OptimizerOptions::Kind::soap, .learning_rate = 0.1, .weight_decay = 0.5};
+  Optimizer serial(layout, options, x), threads(layout, options, y);
+  RandomStream random(3);
+  for (int step = 0; step < 12; ++step) {
+    for (double& v : g) v = random.normal();
+    serial.step(x, g);
+    threads.step(y, g, 1.0, leyden_test::ThreadExecutor(3));
+  }
+  CHECK(std::abs(x[0]) > 0.01);
+  CHECK(x == y);
 }
 
 TEST_CASE("a step of SOAP by hand: Adam for single numbers, after the first gradient") {

@@ -201,7 +201,8 @@ class Optimizer {
   void step(std::span<double> parameters, std::span<const double> gradient,
             double rate_factor = 1.0, const E& executor = {}) {
     ++state_.steps;
-    if (options_.kind == Kind::soap) return step_along_bases(parameters, gradient, rate_factor);
+    if (options_.kind == Kind::soap)
+      return step_along_bases(parameters, gradient, rate_factor, executor);
     const double t = static_cast<double>(state_.steps);
     const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
     const P inverse2(1.0 / (1.0 - std::pow(options_.beta2, t)));
@@ -313,14 +314,17 @@ class Optimizer {
         });
   }
 
-  template <class = void>
+  template <Executor E>
   void step_along_bases(std::span<double> parameters, std::span<const double> gradient,
-                        double rate_factor) {
+                        double rate_factor, const E& executor) {
     const bool begins = state_.steps == 1;
     const double t = static_cast<double>(state_.steps - 1);
     const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
     const P inverse2(1.0 / (1.0 - std::pow(options_.beta2, t)));
-    for (std::size_t s = 0; s < bases_.size(); ++s) {
+    scratch_.resize(static_cast<std::size_t>(executor.concurrency()));
+    executor.for_each(bases_.size(), [&](std::size_t s, int worker) {
+      Scratch& scratch = scratch_[static_cast<std::size_t>(worker)];
+      std::vector<double>&turned = scratch.turned, &step = scratch.step;
       const ParameterInfo& p = layout_.entries()[s];
       const double rate = options_.learning_rate * rate_factor * rates_.factor[s];
       const KroneckerBasis& basis = bases_[s];
@@ -330,28 +334,28 @@ class Optimizer {
         basis.observe(g, 0.0, bases);
         basis.start(bases);
       }
-      if (begins || !(rate > 0.0)) continue;
+      if (begins || !(rate > 0.0)) return;
       const std::span<double> x = p.slice.of(parameters);
       const std::span<double> first = p.slice.of(std::span(state_.first));
       const std::span<double> second = p.slice.of(std::span(state_.second));
       for (std::size_t k = 0; k < g.size(); ++k)
         first[k] = options_.beta1 * first[k] + (1.0 - options_.beta1) * g[k];
-      turned_.assign(g.begin(), g.end());
-      step_.assign(first.begin(), first.end());
-      basis.turn(bases, turned_);
-      basis.turn(bases, step_);
+      turned.assign(g.begin(), g.end());
+      step.assign(first.begin(), first.end());
+      basis.turn(bases, turned);
+      basis.turn(bases, step);
       for_each_pack(0, g.size(), [&](auto&& read, auto&& write) {
-        const P t = read(turned_);
+        const P t = read(turned);
         const P v = P(options_.beta2) * read(second) + P(1.0 - options_.beta2) * t * t;
         write(v, second);
-        write(read(step_) * inverse1 / (sqrt(v * inverse2) + P(options_.epsilon)), step_);
+        write(read(step) * inverse1 / (sqrt(v * inverse2) + P(options_.epsilon)), step);
       });
-      basis.turn_back(bases, step_);
+      basis.turn_back(bases, step);
       for (std::size_t k = 0; k < g.size(); ++k)
-        x[k] = (1.0 - rate * rates_.decay[s]) * x[k] - rate * step_[k];
+        x[k] = (1.0 - rate * rates_.decay[s]) * x[k] - rate * step[k];
       basis.observe(g, options_.basis_decay, bases);
       if (state_.steps % options_.basis_interval == 0) basis.renew(bases);
-    }
+    });
   }
 
   ParameterLayout layout_;
@@ -362,8 +366,11 @@ class Optimizer {
   struct Block {
     std::size_t slice, begin, end;
   };
-  std::vector<Block> blocks_;          // of one slice each
-  std::vector<double> turned_, step_;  // soap: scratch
+  std::vector<Block> blocks_;  // of one slice each
+  struct Scratch {
+    std::vector<double> turned, step;
+  };
+  std::vector<Scratch> scratch_;  // soap: per worker
 };
 
 /// An exponential moving average of the parameters: mean ← d·mean + (1 − d)·parameters, where d
