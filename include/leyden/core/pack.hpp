@@ -431,6 +431,19 @@ constexpr int pack_count(int n) {
   return (n + Pack<T>::lanes - 1) / Pack<T>::lanes;
 }
 
+/// f(pack, numbers in it) for the packs that hold n numbers; how many there are is a constant of
+/// the type where a pack is full.
+template <class T, class F>
+void for_each_pack_of(int n, F&& f) {
+  constexpr int lanes = Pack<T>::lanes;
+  for (int t = 0; t < pack_count<T>(n); ++t) {
+    if (n - t * lanes >= lanes)
+      f(t, std::integral_constant<int, lanes>());
+    else
+      f(t, n - t * lanes);
+  }
+}
+
 /// Lane i of a run of packs, as one number.
 template <class T>
 LEYDEN_ALWAYS_INLINE T lane_of(const Pack<T>* packs, int i) {

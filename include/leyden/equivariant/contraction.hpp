@@ -66,7 +66,7 @@ class ProductBasis {
     for_each_coupling([&](std::size_t slice, int paths, int path, int coefficient, double value) {
       for (int z = 0; z < species_; ++z) {
         const double* w = weight(slices_[slice].of(parameters).data(), z, paths, path);
-        for_each_tile([&](int tile, auto count) {
+        for_each_pack_of<R>(channels_, [&](int tile, auto count) {
           Pack<R>& p = coefficients_[index(z, tile) + static_cast<std::size_t>(coefficient)];
           Pack<R> sum = p;
           for (int i = 0; i < count; ++i, ++w)
@@ -113,7 +113,7 @@ class ProductBasis {
     for_each_coupling([&](std::size_t slice, int paths, int path, int coefficient, double value) {
       for (int z = 0; z < species_; ++z) {
         double* w = weight(slices_[slice].of(parameters_bar).data(), z, paths, path);
-        for_each_tile([&](int tile, auto count) {
+        for_each_pack_of<R>(channels_, [&](int tile, auto count) {
           const Pack<R> p = gradient[index(z, tile) + static_cast<std::size_t>(coefficient)];
           for (int i = 0; i < count; ++i, ++w) *w += p.lane(i) * value;
         });
@@ -274,17 +274,6 @@ class ProductBasis {
   template <class T>
   T* weight(T* slice, int species, int paths, int path) const {
     return slice + static_cast<std::ptrdiff_t>((species * paths + path) * channels_);
-  }
-  /// f(tile, channels in it), the latter a constant of the type where the tile is full.
-  template <class F>
-  void for_each_tile(F&& f) const {
-    constexpr int lanes = Pack<R>::lanes;
-    for (int t = 0; t < tiles_; ++t) {
-      if (channels_ - t * lanes >= lanes)
-        f(t, std::integral_constant<int, lanes>());
-      else
-        f(t, channels_ - t * lanes);
-    }
   }
   template <class F>
   void for_each_coupling(F&& f) const {

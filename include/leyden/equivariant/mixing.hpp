@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <new>
 #include <span>
-#include <type_traits>
 
 /// Linear maps between channels, the only place where channels mix.
 ///
@@ -248,15 +247,10 @@ class Mixing {
   /// where the pack is full.
   template <class F>
   void for_each_tile(F&& f) const {
-    constexpr int lanes = Pack<R>::lanes;
     for (int b = 0; b < blocks_; ++b)
-      for (int c = 0; c < block_; c += lanes) {
-        const int tile = c / lanes * blocks_ + b, out = b * block_ + c;
-        if (block_ - c >= lanes)
-          f(out, tile, std::integral_constant<int, lanes>());
-        else
-          f(out, tile, block_ - c);
-      }
+      for_each_pack_of<R>(block_, [&](int t, auto count) {
+        f(b * block_ + t * Pack<R>::lanes, t * blocks_ + b, count);
+      });
   }
 
   int n_in_ = 0;
