@@ -258,8 +258,12 @@ class Potential {
 
   const ParameterLayout& layout() const { return layout_; }
   std::span<const double> parameters() const { return parameters_; }
+  /// @param training  Evaluates at once, on all threads, what workspaces in training would when
+  /// first used.
   /// @throws ModelError when the size is not layout().size().
-  void set_parameters(std::span<const double> parameters);
+  template <Executor E = SerialExecutor>
+  void set_parameters(std::span<const double> parameters, const E& executor = {},
+                      bool training = false);
 
   /// Energy, charges and what else is asked for. The reference lives in the workspace and is valid
   /// until its next use.
@@ -338,13 +342,16 @@ class Potential {
   void parameter_gradient(const Structure& structure, const LossCotangents& cotangents,
                           Workspace& workspace, std::span<double> gradient) const;
   /// Adds to `gradient` what Workspace::pending was left, of any number of structures, with the
-  /// parameters as they were then. The first one ends as the sum of all.
+  /// parameters as they were then, and uses it up.
   template <Executor E = SerialExecutor>
   void add_pending(std::span<PendingGradient> pending, std::span<double> gradient,
                    const E& executor = {}) const {
     if constexpr (!std::same_as<PendingGradient, detail::NothingPending>)
       descriptor_.add_pending(pending, gradient, executor);
   }
+  /// Where parameter_gradient() adds anything itself, with Workspace::pending and ::training; all
+  /// other parameters wait for add_pending(). In order, none beside another.
+  std::vector<Slice> slices_at_once() const;
 
  private:
   template <Number T>

@@ -28,13 +28,33 @@ Potential<D, Q, S>::Potential(D descriptor, Q charge_model, S solver, std::uint6
 }
 
 template <class D, class Q, class S>
-void Potential<D, Q, S>::set_parameters(std::span<const double> parameters) {
+template <Executor E>
+void Potential<D, Q, S>::set_parameters(std::span<const double> parameters, const E& executor,
+                                        bool training) {
   if (parameters.size() != layout_.size())
     throw ModelError("Potential::set_parameters: " + std::to_string(parameters.size()) +
                      " numbers are given; this potential has " + std::to_string(layout_.size()));
   std::copy(parameters.begin(), parameters.end(), parameters_.begin());
-  descriptor_.prepare(parameters_);
+  if constexpr (requires { descriptor_.prepare(parameters_, executor, training); })
+    descriptor_.prepare(parameters_, executor, training);
+  else
+    descriptor_.prepare(parameters_);
   charge_model_.prepare(parameters_);
+}
+
+template <class D, class Q, class S>
+std::vector<Slice> Potential<D, Q, S>::slices_at_once() const {
+  std::vector<char> waits(layout_.size(), 0);
+  if constexpr (requires { descriptor_.pending_slices(); })
+    for (const Slice& s : descriptor_.pending_slices())
+      std::ranges::fill(s.of(std::span(waits)), char{1});
+  std::vector<Slice> slices;
+  for (std::size_t k = 0; k < waits.size(); ++k) {
+    if (waits[k]) continue;
+    if (k == 0 || waits[k - 1]) slices.push_back({k, 0});
+    ++slices.back().size;
+  }
+  return slices;
 }
 
 template <class D, class Q, class S>

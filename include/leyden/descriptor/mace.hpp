@@ -71,14 +71,17 @@ class Mace {
     std::vector<T> table_u;
   };
 
-  /// Cotangents of radial functions at their knots. Structures with the same parameters may share
-  /// one, and the way back through the radial networks, which takes as long for all of them as for
-  /// one: see Tape::pending.
+  /// Gradients by channel maps as they are packed, and cotangents of radial functions at their
+  /// knots. Structures with the same parameters have their sum go back to the flat parameters, and
+  /// through the radial networks, once for all of them: see Tape::pending.
   struct PendingGradient {
     std::vector<typename RadialKnots<Real>::Gradient> layers;
+    Buffer<Pack<Real>> maps;   // one after the other
+    std::vector<char> filled;  // (maps) whether there is anything
 
     void clear() {
       for (auto& layer : layers) layer.clear();
+      filled.assign(filled.size(), 0);
     }
   };
 
@@ -130,7 +133,9 @@ class Mace {
   std::span<const FeatureShape> feature_shapes() const { return feature_shapes_; }
 
   void declare(ParameterLayout& layout);
-  void prepare(std::span<const double> parameters);
+  /// @param training  Evaluates what tapes in training would when first used, on all threads.
+  template <Executor E = SerialExecutor>
+  void prepare(std::span<const double> parameters, const E& executor = {}, bool training = false);
 
   /// What the executor's threads share: with tables of radial functions all that takes time, else
   /// the maps of channels. Results are the same to the last bit on any number of threads.
@@ -145,10 +150,12 @@ class Mace {
                 std::span<double> parameter_gradient, const E& executor = {}) const;
 
   /// Adds what is pending of some structures to a gradient by parameters, which are those of the
-  /// backward() before. The first one ends as the sum of all.
+  /// backward() before, and uses it up.
   template <Executor E = SerialExecutor>
   void add_pending(std::span<PendingGradient> pending, std::span<double> parameter_gradient,
                    const E& executor = {}) const;
+  /// Parameters of whose gradient backward() leaves everything pending, with tapes in training.
+  std::vector<Slice> pending_slices() const;
 
   /// The largest error of the tables of radial functions, by slope and relative to the largest
   /// slope of a layer; 0 when there are none (see MaceOptions::radial_tolerance). Builds them.
@@ -158,29 +165,37 @@ class Mace {
   static constexpr int edge_l = Shape.edge_l < 0 ? Shape.hidden_l : Shape.edge_l;
   static constexpr int lm_edge = (Shape.l_max + 1) * (Shape.l_max + 1);
 
-  // A map per l of a feature array.
-  struct MixingPerL {
-    std::vector<Mixing<Real>> maps;
-    Slice slice;  // per l: [channels in][species?][channels out]
+  // A map between channels, and where its weights are.
+  struct ChannelMap {
+    Mixing<Real> weights;
+    std::size_t first = 0, row_stride = 0;  // of the flat parameters, [in][out]
+    double scale = 1.0;                     // e3nn's 1/√fan-in
+    std::size_t packed = 0;                 // in PendingGradient::maps
+  };
+  // Some of maps_: one per l of a feature array, per path or per head.
+  struct MapRange {
+    std::size_t begin = 0, count = 0;
   };
   struct Layer {
     FeatureShape in, out;
     bool residual = true;
     int edge_channels = 0, edge_l = 0;  // of what is sent
-    MixingPerL up, linear;
+    MapRange up, linear;
+    Slice up_slice, linear_slice;  // [l][channels in][channels out]
     RadialPerceptron<Real> radial;
     Slice spline_slice;  // [pair of species][path][channel][knot][value, slope by distance]
-    std::vector<Mixing<Real>> path_maps;
+    MapRange path_maps;
     std::vector<std::size_t> path_offsets;  // in the slice
     std::size_t scalar_weights = 0;         // of paths into l = 0
     Slice path_slice;
     // Skip (residual) or select (plain), one per species; the skip of nonlinear layers: one.
-    std::vector<MixingPerL> species_maps;
-    Slice species_slice;
+    std::vector<MapRange> species_maps;
+    Slice species_slice;  // [l][channels in][species][channels out]
     ProductBasis<Real> product;
     Nonlinear nonlinear;
     EdgeDensity<Real> density;  // of density-normalised layers
-    MixingPerL gated;           // the map after the gate
+    MapRange gated;             // the map after the gate
+    Slice gated_slice;
   };
 
   // Radial functions of all layers as tables, built when first used after prepare().
@@ -236,7 +251,8 @@ class Mace {
            !options_.density_normalized && !options_.envelope_on_messages;
   }
   static constexpr std::size_t max_radial_bytes = std::size_t{1} << 20;
-  const Knots& knots() const;
+  template <Executor E = SerialExecutor>
+  const Knots& knots(const E& executor = {}) const;
   template <Number T>
   bool locate_on_knots(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T, Executor E>
@@ -370,7 +386,7 @@ class Mace {
                           Tape<T>& tape, std::span<double> gradient) const;
   template <Number T>
   void species_gradient(const Layer& layer, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
-                        Tape<T>& tape, std::span<double> gradient) const;
+                        Tape<T>& tape) const;
   template <class C, Number T>
   void couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
                     Tape<T>& tape) const;
@@ -395,35 +411,40 @@ class Mace {
 
   // y = map x (or the transposed map) for every l, on the rows of the listed atoms.
   template <Number T, Executor E = SerialExecutor>
-  void mix_irreps(const MixingPerL& map, bool transposed, const FeatureArray<T>& x,
-                  FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape, bool accumulate,
+  void mix_irreps(MapRange maps, bool transposed, const FeatureArray<T>& x, FeatureArray<T>& y,
+                  const std::vector<int>& atoms, Tape<T>& tape, bool accumulate,
                   const E& executor = {}) const;
   // … for a map on any rows.
   template <Number T, Executor E>
   static void mix_blocks(const Mixing<Real>& map, bool transposed, std::size_t rows,
                          RowsView<const Pack<T>> x, RowsView<Pack<T>> y, bool accumulate,
                          const E& executor);
+  // Gradients by weights of maps, left pending.
   template <Number T>
-  void irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
-                       const FeatureArray<T>& y_bar, const std::vector<int>& atoms, Tape<T>& tape,
-                       double* w_bar, std::size_t row_stride, double scale) const;
+  void irreps_gradient(MapRange maps, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
+                       const std::vector<int>& atoms, Tape<T>& tape) const;
   template <Number T>
-  void map_gradient(const Mixing<Real>& map, std::size_t rows, RowsView<const Pack<T>> x,
-                    RowsView<const Pack<T>> y_bar, Tape<T>& tape, double* w_bar,
-                    std::size_t row_stride, double scale) const;
+  void map_gradient(std::size_t map, std::size_t rows, RowsView<const Pack<T>> x,
+                    RowsView<const Pack<T>> y_bar, Tape<T>& tape) const;
+  template <Number T>
+  static PendingGradient& pending_of(Tape<T>& tape) {
+    return tape.pending != nullptr ? *tape.pending : tape.own_pending;
+  }
+  void place_maps();
 
   MaceOptions options_;
   RadialBasis basis_;
   std::vector<double> radii_;  // per species, Å
   std::vector<FeatureShape> feature_shapes_;
   std::vector<Layer> layers_;
+  std::vector<ChannelMap> maps_;  // of all layers, and the hidden readouts
   Slice embedding_slice_;
   std::vector<Slice> readout_slices_;  // linear ones, then the second map of the hidden one
   Slice readout_hidden_slice_;
   Buffer<Pack<Real>> embedding_;  // [species][tile], scaled
   // Readouts of each head: linear ones [layer][head], packs of channels, scaled; the hidden one.
   std::vector<Buffer<Pack<Real>>> readouts_;
-  std::vector<Mixing<Real>> readout_hidden_;
+  MapRange readout_hidden_;
   std::vector<Buffer<Pack<Real>>> readout_last_;
   std::shared_ptr<Tables> tables_;  // null: none are wanted
   std::shared_ptr<Knots> knots_;

@@ -16,6 +16,7 @@
 #define LEYDEN_MACE_BODIES(prefix, Real, ...)                                                      \
   namespace leyden::inline LEYDEN_ABI {                                                            \
   prefix class __VA_ARGS__;                                                                        \
+  prefix void __VA_ARGS__::prepare(std::span<const double>, const SerialExecutor&, bool);          \
   prefix void __VA_ARGS__::add_pending(std::span<__VA_ARGS__::PendingGradient>, std::span<double>, \
                                        const SerialExecutor&) const;                               \
   LEYDEN_MACE_BODIES_OF(prefix, Real, __VA_ARGS__)                                                 \

@@ -104,10 +104,17 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   for (int l = 0; l <= Shape.hidden_l; ++l)
     tables->push_back(SymmetricContraction(Shape.l_max, l, Shape.correlation));
 
-  const auto per_l = [channels](int l_max, int n_out) {
-    MixingPerL m;
-    for (int l = 0; l <= l_max; ++l) m.maps.emplace_back(channels, n_out);
-    return m;
+  std::size_t packed = 0;
+  const auto add_map = [&](MapRange& range, Mixing<Real> map) {
+    if (range.count++ == 0) range.begin = maps_.size();
+    const std::size_t size = map.gradient_size();
+    maps_.push_back({std::move(map), 0, 0, 1.0, packed});
+    packed += size;
+  };
+  const auto per_l = [&](int l_max, int n_out) {
+    MapRange range;
+    for (int l = 0; l <= l_max; ++l) add_map(range, {channels, n_out});
+    return range;
   };
   FeatureShape in{channels, 0, options_.frame};
   for (int k = 0; k < options_.layers; ++k) {
@@ -125,7 +132,7 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
       for (const auto& path : C::paths) {
         // The scalars of a nonlinear layer are followed by the gates of each l > 0.
         const int blocks = nonlinear && path.l3 == 0 ? Shape.l_max + 1 : 1;
-        layer.path_maps.emplace_back(layer.edge_channels, blocks, channels);
+        add_map(layer.path_maps, {layer.edge_channels, blocks, channels});
         layer.path_offsets.push_back(offset);
         offset += static_cast<std::size_t>(layer.edge_channels * blocks * channels);
         if (path.l3 == 0) layer.scalar_weights = offset;
@@ -141,8 +148,8 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
     layer.density = EdgeDensity<Real>(options_.radial_count);
     if (nonlinear) layer.gated = per_l(Shape.l_max, channels);
     const int mapped_l = layer.residual ? std::min(in.l_max, layer.out.l_max) : Shape.l_max;
-    layer.species_maps.assign(nonlinear ? 1 : static_cast<std::size_t>(species),
-                              per_l(mapped_l, channels));
+    for (int s = 0; s < (nonlinear ? 1 : species); ++s)
+      layer.species_maps.push_back(per_l(mapped_l, channels));
     layer.product = ProductBasis<Real>(tables, channels, options_.agnostic_product ? 1 : species,
                                        layer.out.l_max);
     feature_shapes_.push_back(layer.out);
@@ -151,7 +158,8 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
   }
   readouts_.resize(linear_readouts() * heads());
   if (!has_hidden_readout()) return;
-  readout_hidden_.assign(heads(), Mixing<Real>(channels, options_.readout_width));
+  for (int h = 0; h < options_.heads; ++h)
+    add_map(readout_hidden_, {channels, options_.readout_width});
   readout_last_.resize(heads());
 }
 
@@ -164,34 +172,33 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     Layer& layer = layers_[k];
     const std::string name = "mace.layer" + std::to_string(k) + ".";
-    const auto count = [](const MixingPerL& m) { return static_cast<int>(m.maps.size()); };
-    layer.up.slice =
+    const auto count = [](const MapRange& m) { return static_cast<int>(m.count); };
+    layer.up_slice =
         layout.add(name + "up", {count(layer.up), c, layer.edge_channels}, weight, true);
     if constexpr (nonlinear) {
       layer.nonlinear.declare(layout, name);
-      const auto& last = layer.path_maps.back();  // of l > 0: one block
-      layer.path_slice =
-          layout.add(name + "mix", {static_cast<int>(layer.path_offsets.back()) + last.n_in() * c},
-                     weight, true);
-      layer.gated.slice = layout.add(name + "gated", {count(layer.gated), c, c}, weight, true);
+      // The last path is one of l > 0: one block.
+      layer.path_slice = layout.add(
+          name + "mix", {static_cast<int>(layer.path_offsets.back()) + layer.edge_channels * c},
+          weight, true);
+      layer.gated_slice = layout.add(name + "gated", {count(layer.gated), c, c}, weight, true);
     } else {
       if (splines())
         layer.spline_slice = layout.add(name + "radial_spline",
-                                        {z * (z + 1) / 2, static_cast<int>(layer.path_maps.size()),
+                                        {z * (z + 1) / 2, count(layer.path_maps),
                                          layer.edge_channels, options_.radial_knots, 2},
                                         Initializer::normal(0.1));
       else
         layer.radial.declare(layout, name + "radial");
       if (options_.density_normalized) layer.density.declare(layout, name + "density");
-      layer.path_slice = layout.add(
-          name + "mix", {static_cast<int>(layer.path_maps.size()), layer.edge_channels, c}, weight,
-          true);
+      layer.path_slice =
+          layout.add(name + "mix", {count(layer.path_maps), layer.edge_channels, c}, weight, true);
     }
     const int maps = static_cast<int>(layer.species_maps.size());
     layer.species_slice = layout.add(name + (layer.residual ? "skip" : "select"),
                                      {count(layer.species_maps[0]), c, maps, c}, weight, true);
     layer.product.declare(layout, name + "product");
-    layer.linear.slice = layout.add(name + "linear", {count(layer.linear), c, c}, weight, true);
+    layer.linear_slice = layout.add(name + "linear", {count(layer.linear), c, c}, weight, true);
   }
   // [input][head]
   readout_slices_.clear();
@@ -202,14 +209,53 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
   };
   for (std::size_t k = 0; k < linear_readouts(); ++k)
     add_readout("mace.readout" + std::to_string(k), c);
-  if (!has_hidden_readout()) return;
-  const int hidden = options_.heads * options_.readout_width;  // a head's units side by side
-  readout_hidden_slice_ = layout.add("mace.readout_hidden", {c, hidden}, weight);
-  add_readout("mace.readout_last", hidden);
+  if (has_hidden_readout()) {
+    const int hidden = options_.heads * options_.readout_width;  // a head's units side by side
+    readout_hidden_slice_ = layout.add("mace.readout_hidden", {c, hidden}, weight);
+    add_readout("mace.readout_last", hidden);
+  }
+  place_maps();
 }
 
 template <MaceShape Shape, std::floating_point Real>
-void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
+void Mace<Shape, Real>::place_maps() {
+  const std::size_t c = static_cast<std::size_t>(options_.channels);
+  const double fan_in = channel_scale();
+  const auto place = [&](std::size_t map, std::size_t first, std::size_t stride, double scale) {
+    maps_[map].first = first;
+    maps_[map].row_stride = stride;
+    maps_[map].scale = scale;
+  };
+  const auto place_per_l = [&](MapRange m, const Slice& slice, std::size_t n_out) {
+    for (std::size_t l = 0; l < m.count; ++l)
+      place(m.begin + l, slice.offset + l * c * n_out, n_out, fan_in);
+  };
+  for (const Layer& layer : layers_) {
+    place_per_l(layer.up, layer.up_slice, static_cast<std::size_t>(layer.edge_channels));
+    place_per_l(layer.linear, layer.linear_slice, c);
+    place_per_l(layer.gated, layer.gated_slice, c);
+    with_convolution(layer, [&]<class C>(C) {
+      for (std::size_t p = 0; p < layer.path_maps.count; ++p)
+        place(layer.path_maps.begin + p, layer.path_slice.offset + layer.path_offsets[p],
+              path_columns(layer, p), path_scale<C>(layer, static_cast<int>(p)));
+    });
+    const std::size_t species = layer.species_maps.size();
+    for (std::size_t s = 0; s < species; ++s)
+      for (std::size_t l = 0; l < layer.species_maps[s].count; ++l)
+        place(layer.species_maps[s].begin + l,
+              layer.species_slice.offset + (l * c * species + s) * c, species * c,
+              fan_in / std::sqrt(static_cast<double>(species)));
+  }
+  const std::size_t width = static_cast<std::size_t>(options_.readout_width);
+  for (std::size_t h = 0; h < readout_hidden_.count; ++h)
+    place(readout_hidden_.begin + h, readout_hidden_slice_.offset + h * width, heads() * width,
+          fan_in);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Executor E>
+void Mace<Shape, Real>::prepare(std::span<const double> parameters, const E& executor,
+                                bool training) {
   const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = options_.species.size();
   const double fan_in = channel_scale();
@@ -222,33 +268,21 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
         static_cast<int>(i % c % Pack<Real>::lanes),
         static_cast<Real>(table[i] / std::sqrt(static_cast<double>(z))));
 
-  for (Layer& layer : layers_) {
-    const auto pack_per_l = [&](MixingPerL& m, std::size_t n_out) {
-      for (std::size_t l = 0; l < m.maps.size(); ++l)
-        m.maps[l].pack(m.slice.of(parameters).data() + l * c * n_out, n_out, fan_in);
-    };
-    pack_per_l(layer.up, static_cast<std::size_t>(layer.edge_channels));
-    pack_per_l(layer.linear, c);
-    pack_per_l(layer.gated, c);
+  const std::size_t layers = layers_.size();
+  executor.for_each(2 * layers + maps_.size(), [&](std::size_t i, int) {
+    if (i >= 2 * layers) {
+      ChannelMap& map = maps_[i - 2 * layers];
+      map.weights.pack(parameters.data() + map.first, map.row_stride, map.scale);
+      return;
+    }
+    Layer& layer = layers_[i % layers];
+    if (i >= layers) return layer.product.prepare(parameters);
     if constexpr (nonlinear)
       layer.nonlinear.prepare(parameters);
     else if (!splines())
       layer.radial.prepare(parameters);
     if (options_.density_normalized) layer.density.prepare(parameters);
-    with_convolution(layer, [&]<class C>(C) {
-      for (std::size_t p = 0; p < layer.path_maps.size(); ++p)
-        layer.path_maps[p].pack(layer.path_slice.of(parameters).data() + layer.path_offsets[p],
-                                path_columns(layer, p), path_scale<C>(layer, static_cast<int>(p)));
-    });
-    const std::size_t maps = layer.species_maps.size();
-    const double species_fan_in = fan_in / std::sqrt(static_cast<double>(maps));
-    for (std::size_t s = 0; s < maps; ++s)
-      for (std::size_t l = 0; l < layer.species_maps[s].maps.size(); ++l)
-        layer.species_maps[s].maps[l].pack(
-            layer.species_slice.of(parameters).data() + (l * c * maps + s) * c, maps * c,
-            species_fan_in);
-    layer.product.prepare(parameters);
-  }
+  });
   if ((options_.radial_tolerance > 0.0 || splines()) && !nonlinear &&
       table_types(layers_.size()) <= max_table_types) {
     // Training prepares for each batch and builds none: their memory stays as long as that is so.
@@ -263,6 +297,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
   if (has_knots() && (knots_ == nullptr || knots_.use_count() > 1))
     knots_ = std::make_shared<Knots>();
   if (knots_ != nullptr) knots_->once.emplace();
+  if (knots_ != nullptr && training) knots(executor);
 
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   for (std::size_t h = 0; h < heads(); ++h) {
@@ -270,8 +305,6 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters) {
       detail::fill_packs(readouts_[k * heads() + h], readout_slices_[k].of(parameters).data() + h,
                          c, heads(), fan_in);
     if (!has_hidden_readout()) continue;
-    readout_hidden_[h].pack(readout_hidden_slice_.of(parameters).data() + h * width,
-                            heads() * width, fan_in);
     // Of the block of the head's own units: those of others are masked.
     detail::fill_packs(readout_last_[h],
                        readout_slices_.back().of(parameters).data() + h * width * heads() + h,
@@ -329,7 +362,12 @@ void Mace<Shape, Real>::backward(const Geometry<T>& geometry, Tape<T>& tape, T e
     evaluate_edges(geometry, tape, executor);
     run_layers(geometry, tape, executor);
   }
-  tape.own_pending.clear();
+  if (!gradient.empty()) {
+    tape.own_pending.clear();
+    const ChannelMap& last = maps_.back();
+    pending_of(tape).maps.resize(last.packed + last.weights.gradient_size());
+    pending_of(tape).filled.resize(maps_.size());
+  }
   read_out_backward(tape, energy_cotangent, gradient);
   tape.basis_bar.assign(tape.basis.size(), Pack<T>());
   tape.knots.distance_bar.assign(tape.on_knots && tape.wants_edges ? tape.knots.knot.size() : 0,
@@ -369,7 +407,23 @@ template <MaceShape Shape, std::floating_point Real>
 template <Executor E>
 void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
                                     std::span<double> parameter_gradient, const E& executor) const {
-  using Knots = RadialKnots<Real>;
+  executor.for_each(maps_.size(), [&](std::size_t i, int) {
+    const ChannelMap& map = maps_[i];
+    Pack<Real>* sum = nullptr;
+    for (PendingGradient& p : pending) {
+      if (i >= p.filled.size() || !p.filled[i]) continue;
+      Pack<Real>* part = p.maps.data() + map.packed;
+      if (sum != nullptr)
+        for (std::size_t k = 0; k < map.weights.gradient_size(); ++k) sum[k] += part[k];
+      else
+        sum = part;
+    }
+    if (sum != nullptr)
+      map.weights.unpack_gradient(sum, parameter_gradient.data() + map.first, map.row_stride,
+                                  map.scale);
+  });
+
+  using RadialGradient = typename RadialKnots<Real>::Gradient;
   const auto layer_of = [](const PendingGradient& p, std::size_t k) {
     return k < p.layers.size() && !p.layers[k].empty() ? &p.layers[k] : nullptr;
   };
@@ -377,36 +431,53 @@ void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
   for (const PendingGradient& p : pending)
     for (std::size_t k = 0; k < layers_.size(); ++k) any = any || layer_of(p, k) != nullptr;
   if (!any) return;  // radial functions were not on knots
-  auto& sums = pending[0].layers;
+  std::vector<RadialGradient>& sums = pending[0].layers;
   sums.resize(layers_.size());
   for (std::size_t k = 0; k < sums.size(); ++k)
     for (const PendingGradient& p : pending.subspan(1))
       if (const auto* other = layer_of(p, k)) sums[k].cover(*other);
+  const std::vector<RadialKnots<Real>>& layers = knots().layers;
   std::size_t tiles = 0;
-  for (const auto& k : knots().layers) tiles = std::max(tiles, k.tiles());
+  for (const auto& k : layers) tiles = std::max(tiles, k.tiles());
   if (pending.size() > 1)
     executor.for_each(sums.size() * tiles, [&](std::size_t i, int) {
       const std::size_t k = i / tiles, tile = i % tiles;
-      if (tile >= knots().layers[k].tiles()) return;
+      if (tile >= layers[k].tiles()) return;
       for (const PendingGradient& p : pending.subspan(1))
-        if (const auto* other = layer_of(p, k)) knots().layers[k].add_tile(tile, sums[k], *other);
+        if (const auto* other = layer_of(p, k)) layers[k].add_tile(tile, sums[k], *other);
     });
-  executor.for_each(sums.size() * Knots::parts, [&](std::size_t i, int) {
-    const std::size_t k = i / Knots::parts;
-    if (!sums[k].empty()) knots().layers[k].pull_back(layers_[k].radial, sums[k], i % Knots::parts);
+  constexpr std::size_t parts = RadialKnots<Real>::parts;
+  executor.for_each(sums.size() * parts, [&](std::size_t i, int) {
+    const std::size_t k = i / parts;
+    if (!sums[k].empty()) layers[k].pull_back(layers_[k].radial, sums[k], i % parts);
   });
-  for (std::size_t k = 0; k < sums.size(); ++k)
-    if (!sums[k].empty()) Knots::add_gradient(layers_[k].radial, sums[k], parameter_gradient);
+  executor.for_each(sums.size(), [&](std::size_t k, int) {
+    if (!sums[k].empty())
+      RadialKnots<Real>::add_gradient(layers_[k].radial, sums[k], parameter_gradient);
+  });
 }
 
 template <MaceShape Shape, std::floating_point Real>
-const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {
-  std::call_once(*knots_->once, [this] {
+std::vector<Slice> Mace<Shape, Real>::pending_slices() const {
+  std::vector<Slice> slices{readout_hidden_slice_};
+  for (const Layer& layer : layers_) {
+    slices.insert(slices.end(), {layer.up_slice, layer.path_slice, layer.species_slice,
+                                 layer.linear_slice, layer.gated_slice});
+    if (has_knots()) slices.push_back(layer.radial.slice());
+  }
+  return slices;
+}
+
+template <MaceShape Shape, std::floating_point Real>
+template <Executor E>
+const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots(const E& executor) const {
+  std::call_once(*knots_->once, [&] {
     if (knots_->layers.empty())
       for (const Layer& layer : layers_)
         knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
                                     options_.training_knots);
-    for (std::size_t k = 0; k < layers_.size(); ++k) knots_->layers[k].evaluate(layers_[k].radial);
+    for (std::size_t k = 0; k < layers_.size(); ++k)
+      knots_->layers[k].evaluate(layers_[k].radial, executor);
   });
   return *knots_;
 }

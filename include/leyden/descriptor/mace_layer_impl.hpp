@@ -65,22 +65,18 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   const int n = geometry.n_atoms();
   const int tiles = in.tiles();
   const bool weights = !gradient.empty();
-  const std::size_t c = static_cast<std::size_t>(options_.channels);
   const std::size_t z = layer.species_maps.size();
-  const double fan_in = channel_scale();
   const bool below = k > 0 || weights;  // embeddings do not depend on positions
   // h = linear(B) + skip(h)
   tape.product_bar.resize(n, layer.out);
   mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false,
                 executor);
-  if (weights)
-    irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape,
-                       layer.linear.slice.of(gradient).data(), c, fan_in);
+  if (weights) irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape);
   if (layer.residual && below) {
     for (std::size_t s = 0; s < z; ++s)
       mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
                     tape, true, executor);
-    if (weights) species_gradient(layer, in, out_bar, tape, gradient);
+    if (weights) species_gradient(layer, in, out_bar, tape);
   }
 
   // B = product basis of A
@@ -104,23 +100,15 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   if (!below) return;
 
   mix_irreps<T>(layer.up, true, tape.up_bar, in_bar, tape.all_atoms, tape, true, executor);
-  if (weights)
-    irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape,
-                       layer.up.slice.of(gradient).data(),
-                       static_cast<std::size_t>(layer.edge_channels), fan_in);
+  if (weights) irreps_gradient<T>(layer.up, in, tape.up_bar, tape.all_atoms, tape);
 }
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
 void Mace<Shape, Real>::species_gradient(const Layer& layer, const FeatureArray<T>& x,
-                                         const FeatureArray<T>& y_bar, Tape<T>& tape,
-                                         std::span<double> gradient) const {
-  const std::size_t c = static_cast<std::size_t>(options_.channels);
-  const std::size_t z = layer.species_maps.size();
-  const double scale = channel_scale() / std::sqrt(static_cast<double>(z));
-  for (std::size_t s = 0; s < z; ++s)
-    irreps_gradient<T>(layer.species_maps[s], x, y_bar, atoms_of_map(layer, s, tape), tape,
-                       layer.species_slice.of(gradient).data() + s * c, z * c, scale);
+                                         const FeatureArray<T>& y_bar, Tape<T>& tape) const {
+  for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
+    irreps_gradient<T>(layer.species_maps[s], x, y_bar, atoms_of_map(layer, s, tape), tape);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -142,12 +130,12 @@ void Mace<Shape, Real>::set_up_radial(std::size_t k, std::size_t pairs, Tape<T>&
   const Layer& layer = layers_[k];
   LayerTape<T>& lt = tape.layers[k];
   const std::size_t tiles = static_cast<std::size_t>(lt.up.tiles());
-  const std::size_t tile_size = pairs * layer.path_maps.size();
+  const std::size_t tile_size = pairs * layer.path_maps.count;
   lt.radial_by_tile = tape.on_knots && tiles * tile_size * sizeof(Pack<T>) > max_radial_bytes;
   lt.radial.resize(lt.radial_by_tile ? tile_size : tiles * tile_size);
   if (!tape.on_knots) {
     layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
-    if (!tape.factor.empty()) fade_messages(layer.path_maps.size(), lt.radial, tape.factor);
+    if (!tape.factor.empty()) fade_messages(layer.path_maps.count, lt.radial, tape.factor);
   } else if (!lt.radial_by_tile) {
     for (std::size_t t = 0; t < tiles; ++t)
       knots().layers[k].forward(t, tape.knots, lt.radial.data() + t * tile_size);
@@ -228,7 +216,8 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
                         C::offsets.output[static_cast<std::size_t>(p)], 2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
       mix_blocks<T>(
-          layer.path_maps[static_cast<std::size_t>(p)], false, tape.rows_in.size(),
+          maps_[layer.path_maps.begin + static_cast<std::size_t>(p)].weights, false,
+          tape.rows_in.size(),
           detail::rows_view<const Pack<T>>(paths.data(), n, C::output_count, tape.rows_in),
           detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l, executor);
     }
@@ -274,14 +263,13 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
   const int tiles = lt.up.tiles();
   const std::size_t pairs = static_cast<std::size_t>(geometry.n_pairs);
   const bool weights = !gradient.empty();
-  const std::size_t c = static_cast<std::size_t>(options_.channels);
   FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
   if (!layer.residual) {
     tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
     for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
       mix_irreps<T>(layer.species_maps[s], true, tape.basis_node_bar, tape.mixed_bar,
                     tape.atoms_of[s], tape, false, executor);
-    if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape, gradient);
+    if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape);
     mixed_bar = &tape.mixed_bar;
   }
   if (options_.density_normalized)
@@ -299,15 +287,15 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
       const auto bar =
           detail::rows_view<const Pack<T>>(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
-      mix_blocks<T>(layer.path_maps[kp], true, tape.rows_in.size(), bar,
+      const std::size_t map = layer.path_maps.begin + kp;
+      mix_blocks<T>(maps_[map].weights, true, tape.rows_in.size(), bar,
                     detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in),
                     false, executor);
       if (weights)
         map_gradient<T>(
-            layer.path_maps[kp], tape.rows_in.size(),
+            map, tape.rows_in.size(),
             detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
-            bar, tape, layer.path_slice.of(gradient).data() + layer.path_offsets[kp], c,
-            path_scale<C>(layer, p));
+            bar, tape);
     }
     tape.up_bar.resize(n, lt.up.shape());
     tape.up_bar.set_zero();
@@ -329,7 +317,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     tape.radial_bar.assign(tape.on_knots ? 0 : lt.radial.size(), Pack<T>());
     typename RadialKnots<Real>::Gradient* knot_gradient = nullptr;
     if (tape.on_knots && weights) {
-      PendingGradient& pending = tape.pending != nullptr ? *tape.pending : tape.own_pending;
+      PendingGradient& pending = pending_of(tape);
       pending.layers.resize(layers_.size());
       knot_gradient = &pending.layers[k];
     }
@@ -351,7 +339,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
   });
   if (tape.tabulated || tape.on_knots) return;
   if (!tape.factor.empty())
-    unfade_messages(layer.path_maps.size(), lt.radial, tape.radial_bar, tape.factor,
+    unfade_messages(layer.path_maps.count, lt.radial, tape.radial_bar, tape.factor,
                     tape.factor_bar);
   tape.layer_basis_bar.resize(tape.basis.size());
   layer.radial.template backward<T>(pairs, tape.basis.data(), tape.radial_bar.data(),
@@ -405,7 +393,7 @@ void Mace<Shape, Real>::read_out(const Geometry<T>& geometry, Tape<T>& tape) con
     const Buffer<Pack<Real>>& last = readout_last_[head];
     const std::size_t tiles = last.size();
     tape.hidden.resize(n * tiles);
-    readout_hidden_[head].template apply<T>(
+    maps_[readout_hidden_.begin + head].weights.template apply<T>(
         n, detail::scalar_rows<const Pack<T>>(std::as_const(tape.features.back())),
         {tape.hidden.data(), 1, nullptr, tiles}, false);
     for (std::size_t i = 0; i < n; ++i) {
@@ -473,13 +461,11 @@ void Mace<Shape, Real>::read_out_backward(Tape<T>& tape, T energy_cotangent,
     detail::add_lanes(readout_slices_.back().of(gradient).data() + head * width * heads() + head,
                       width, heads(), tape.weight_bar, readout_last_scale());
   const RowsView<const Pack<T>> hidden_bar{tape.hidden_bar.data(), 1, nullptr, tiles};
-  const Mixing<Real>& hidden = readout_hidden_[head];
-  hidden.template apply_transposed<T>(
+  const std::size_t hidden = readout_hidden_.begin + head;
+  maps_[hidden].weights.template apply_transposed<T>(
       n, hidden_bar, detail::scalar_rows<Pack<T>>(tape.feature_cotangents.back()), true);
   if (weights)
-    map_gradient<T>(hidden, n, detail::scalar_rows<const Pack<T>>(features), hidden_bar, tape,
-                    readout_hidden_slice_.of(gradient).data() + head * width, heads() * width,
-                    fan_in);
+    map_gradient<T>(hidden, n, detail::scalar_rows<const Pack<T>>(features), hidden_bar, tape);
 }
 
 // ---- rows of irreps through channel maps ----
@@ -506,7 +492,7 @@ void Mace<Shape, Real>::mix_blocks(const Mixing<Real>& map, bool transposed, std
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T, Executor E>
-void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const FeatureArray<T>& x,
+void Mace<Shape, Real>::mix_irreps(MapRange maps, bool transposed, const FeatureArray<T>& x,
                                    FeatureArray<T>& y, const std::vector<int>& atoms, Tape<T>& tape,
                                    bool accumulate, const E& executor) const {
   const int n = x.n_atoms();
@@ -514,13 +500,13 @@ void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const
   if (!accumulate)
     for (int t = 0; t < y.tiles(); ++t)
       for (int i : atoms)
-        for (int m = static_cast<int>(map.maps.size() * map.maps.size()); m < y.lm_count(); ++m)
+        for (int m = static_cast<int>(maps.count * maps.count); m < y.lm_count(); ++m)
           y.at(t, i)[m] = Pack<T>();
-  for (std::size_t k = 0; k < map.maps.size(); ++k) {
+  for (std::size_t k = 0; k < maps.count; ++k) {
     const int l = static_cast<int>(k);
     detail::fill_rows(tape.rows_in, atoms, x.lm_count(), l * l, 2 * l + 1);
     detail::fill_rows(tape.rows_out, atoms, y.lm_count(), l * l, 2 * l + 1);
-    mix_blocks<T>(map.maps[k], transposed, tape.rows_in.size(),
+    mix_blocks<T>(maps_[maps.begin + k].weights, transposed, tape.rows_in.size(),
                   detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in),
                   detail::rows_view(y.at(0, 0), n, y.lm_count(), tape.rows_out), accumulate,
                   executor);
@@ -529,32 +515,29 @@ void Mace<Shape, Real>::mix_irreps(const MixingPerL& map, bool transposed, const
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::irreps_gradient(const MixingPerL& map, const FeatureArray<T>& x,
+void Mace<Shape, Real>::irreps_gradient(MapRange maps, const FeatureArray<T>& x,
                                         const FeatureArray<T>& y_bar, const std::vector<int>& atoms,
-                                        Tape<T>& tape, double* w_bar, std::size_t row_stride,
-                                        double scale) const {
+                                        Tape<T>& tape) const {
   const int n = x.n_atoms();
-  for (std::size_t k = 0; k < map.maps.size(); ++k) {
+  for (std::size_t k = 0; k < maps.count; ++k) {
     const int l = static_cast<int>(k);
     detail::fill_rows(tape.rows_in, atoms, x.lm_count(), l * l, 2 * l + 1);
     detail::fill_rows(tape.rows_out, atoms, y_bar.lm_count(), l * l, 2 * l + 1);
-    map_gradient<T>(map.maps[k], tape.rows_in.size(),
+    map_gradient<T>(maps.begin + k, tape.rows_in.size(),
                     detail::rows_view(x.at(0, 0), n, x.lm_count(), tape.rows_in),
-                    detail::rows_view(y_bar.at(0, 0), n, y_bar.lm_count(), tape.rows_out), tape,
-                    w_bar + k * static_cast<std::size_t>(options_.channels) * row_stride,
-                    row_stride, scale);
+                    detail::rows_view(y_bar.at(0, 0), n, y_bar.lm_count(), tape.rows_out), tape);
   }
 }
 
 template <MaceShape Shape, std::floating_point Real>
 template <Number T>
-void Mace<Shape, Real>::map_gradient(const Mixing<Real>& map, std::size_t rows,
-                                     RowsView<const Pack<T>> x, RowsView<const Pack<T>> y_bar,
-                                     Tape<T>& tape, double* w_bar, std::size_t row_stride,
-                                     double scale) const {
-  tape.weight_bar.resize(std::max(tape.weight_bar.size(), map.gradient_size()));
-  mix_gradient<T>(rows, x, map.n_in(), y_bar, map.out_tiles(), tape.weight_bar.data(), false);
-  map.unpack_gradient(tape.weight_bar.data(), w_bar, row_stride, scale);
+void Mace<Shape, Real>::map_gradient(std::size_t map, std::size_t rows, RowsView<const Pack<T>> x,
+                                     RowsView<const Pack<T>> y_bar, Tape<T>& tape) const {
+  const Mixing<Real>& weights = maps_[map].weights;
+  PendingGradient& pending = pending_of(tape);
+  mix_gradient<T>(rows, x, weights.n_in(), y_bar, weights.out_tiles(),
+                  pending.maps.data() + maps_[map].packed, pending.filled[map] != 0);
+  pending.filled[map] = 1;
 }
 
 }  // namespace leyden::inline LEYDEN_ABI

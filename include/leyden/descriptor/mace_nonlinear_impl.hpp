@@ -230,7 +230,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count, C::offsets.output[kp],
                         2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
-      layer.path_maps[kp].template apply<T>(
+      maps_[layer.path_maps.begin + kp].weights.template apply<T>(
           tape.rows_in.size(),
           detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
           detail::gate_rows<Pack<T>>(l, nl.scalars.data(), nl.before, blocks, lm_edge,
@@ -252,16 +252,13 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
   const int tiles = lt.up.tiles();
   const std::size_t blocks = static_cast<std::size_t>(Shape.l_max + 1);
   const bool weights = !gradient.empty();
-  const std::size_t c = static_cast<std::size_t>(options_.channels);
   auto& nl = lt.nonlinear;
   auto& edge = tape.edge;
 
   edge.after_bar.resize(n, nl.after.shape());
   mix_irreps<T>(layer.gated, true, tape.basis_node_bar, edge.after_bar, tape.all_atoms, tape,
                 false);
-  if (weights)
-    irreps_gradient<T>(layer.gated, nl.after, tape.basis_node_bar, tape.all_atoms, tape,
-                       layer.gated.slice.of(gradient).data(), c, channel_scale());
+  if (weights) irreps_gradient<T>(layer.gated, nl.after, tape.basis_node_bar, tape.all_atoms, tape);
   layer.nonlinear.gate_backward(nl, edge);
 
   // The residual map.
@@ -275,12 +272,14 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
     map.template apply_transposed<T>(
         tape.rows_in.size(), bar,
         detail::rows_view(tape.up_bar.at(0, 0), n, lt.up.lm_count(), tape.rows_in), false);
-    if (weights)
-      map_gradient<T>(
-          map, tape.rows_in.size(),
-          detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in), bar,
-          tape, layer.nonlinear.residual_gradient(l, gradient), layer.nonlinear.columns(l),
-          layer.nonlinear.residual_scale());
+    if (!weights) continue;
+    tape.weight_bar.resize(std::max(tape.weight_bar.size(), map.gradient_size()));
+    mix_gradient<T>(
+        tape.rows_in.size(),
+        detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in),
+        map.n_in(), bar, map.out_tiles(), tape.weight_bar.data(), false);
+    map.unpack_gradient(tape.weight_bar.data(), layer.nonlinear.residual_gradient(l, gradient),
+                        layer.nonlinear.columns(l), layer.nonlinear.residual_scale());
   }
 
   with_convolution(layer, [&]<class C>(C) {
@@ -293,15 +292,15 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
       const auto bar = detail::gate_rows<const Pack<T>>(l, edge.scalars_bar.data(), edge.before_bar,
                                                         blocks, lm_edge, tape.rows_out);
-      layer.path_maps[kp].template apply_transposed<T>(
+      const std::size_t map = layer.path_maps.begin + kp;
+      maps_[map].weights.template apply_transposed<T>(
           tape.rows_in.size(), bar,
           detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in), false);
       if (weights)
         map_gradient<T>(
-            layer.path_maps[kp], tape.rows_in.size(),
+            map, tape.rows_in.size(),
             detail::rows_view<const Pack<T>>(lt.paths.data(), n, C::output_count, tape.rows_in),
-            bar, tape, layer.path_slice.of(gradient).data() + layer.path_offsets[kp],
-            path_columns(layer, kp), path_scale<C>(layer, p));
+            bar, tape);
     }
     edge.weights_bar.assign(nl.weights.size(), Pack<T>());
     edge.denominator_bar.assign(static_cast<std::size_t>(n), T(0));

@@ -65,7 +65,7 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
       samples.radial = RadialPerceptron<double>(layer.radial);
       samples.radial.prepare(tables.parameters);
     }
-    const int functions = static_cast<int>(layer.path_maps.size()), channels = layer.edge_channels;
+    const int functions = static_cast<int>(layer.path_maps.count), channels = layer.edge_channels;
     RadialTable<Real> table;
     double error = 0.0;
     for (;;) {
@@ -120,7 +120,7 @@ void Mace<Shape, Real>::build_tables(Tables& tables) const {
     const std::size_t tiles = static_cast<std::size_t>(pack_count<Real>(options_.channels));
     tables.passed_on.assign(static_cast<std::size_t>(z) * tiles, Pack<Real>());
     for (std::size_t s = 0; s < static_cast<std::size_t>(z); ++s)
-      layers_[0].species_maps[s].maps[0].template apply<Real>(
+      maps_[layers_[0].species_maps[s].begin].weights.template apply<Real>(
           1, {embedding_.data() + s * tiles, 1, nullptr, tiles},
           {tables.passed_on.data() + s * tiles, 1, nullptr, tiles}, false);
   }
@@ -138,7 +138,7 @@ void Mace<Shape, Real>::set_up_folding(int receiver, int sender, std::span<const
   const double fan_in = channel_scale();
   std::vector<double> sent(c, 0.0), dense(c * c), mapped(c * c);
   const double* h = embedding_slice_.of(parameters).data() + static_cast<std::size_t>(sender) * c;
-  const double* up = layer.up.slice.of(parameters).data();
+  const double* up = layer.up_slice.of(parameters).data();
   for (std::size_t i = 0; i < c; ++i)
     for (std::size_t o = 0; o < c; ++o) sent[o] += h[i] * up[i * c + o] * fan_in / std::sqrt(z);
   samples.fold.clear();
@@ -171,7 +171,7 @@ template <MaceShape Shape, std::floating_point Real>
 void Mace<Shape, Real>::sample_splines(std::size_t k, int pair, std::span<const double> parameters,
                                        TableSamples& samples) const {
   using D = Dual<double>;
-  const std::size_t rows = samples.radius.size(), functions = layers_[k].path_maps.size();
+  const std::size_t rows = samples.radius.size(), functions = layers_[k].path_maps.count;
   const std::size_t channels = static_cast<std::size_t>(layers_[k].edge_channels);
   const std::size_t knots = static_cast<std::size_t>(options_.radial_knots);
   const double width = options_.cutoff / (options_.radial_knots - 1);
@@ -206,7 +206,7 @@ void Mace<Shape, Real>::sample_radial(std::size_t k, int receiver, int sender, c
   const std::size_t in_tiles = static_cast<std::size_t>(pack_count<double>(options_.radial_count));
   const int channels = layers_[k].edge_channels;
   const std::size_t tiles = static_cast<std::size_t>(pack_count<double>(channels));
-  const std::size_t functions = layers_[k].path_maps.size();
+  const std::size_t functions = layers_[k].path_maps.count;
   if (splines()) {
     sample_splines(k, pair_of(receiver, sender), tables.parameters, samples);
   } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <leyden/core/parallel.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/equivariant/perceptron.hpp>
 
@@ -39,7 +40,7 @@ class RadialKnots {
     Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
     Buffer<Pack<T>> out_bar;          // a tile's [pair][function]; zero between uses
   };
-  /// Knots go back through the network in so many parts, by different threads.
+  /// Knots go through the network and back in so many parts, by different threads.
   static constexpr std::size_t parts = 2;
   /// Cotangents of what stands at the knots; of duals the tangents.
   struct Gradient {
@@ -99,8 +100,13 @@ class RadialKnots {
     out_.resize(static_cast<std::size_t>(pack_count<Real>(channels)) * rows_ * functions_);
   }
   /// Takes the values of `network`, before anything else.
-  void evaluate(const Network& network) {
-    network.template forward<D>(rows_, basis_.data(), out_.data(), activations_);
+  template <Executor E = SerialExecutor>
+  void evaluate(const Network& network, const E& executor = {}) {
+    network.make_room(rows_, activations_);
+    executor.for_each(parts, [&](std::size_t part, int) {
+      network.template forward_rows<D>(rows_, part * rows_ / parts, (part + 1) * rows_ / parts,
+                                       basis_.data(), out_.data(), activations_);
+    });
   }
 
   /// Positions of all pairs; the same for all layers.

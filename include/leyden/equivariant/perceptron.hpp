@@ -74,9 +74,10 @@ class RadialPerceptron {
       slices_.push_back(layout.add(prefix + std::to_string(k), {layers_[k].n_in(), widths_[k]},
                                    Initializer::normal(1.0)));
   }
-  /// First and last + 1 of the network's parameters.
-  std::pair<std::size_t, std::size_t> parameter_range() const {
-    return {slices_.front().offset, slices_.back().offset + slices_.back().size};
+  /// The network's parameters.
+  Slice slice() const {
+    const std::size_t first = slices_.front().offset;
+    return {first, slices_.back().offset + slices_.back().size - first};
   }
   void prepare(std::span<const double> parameters) {
     for (std::size_t k = 0; k < layers_.size(); ++k)
@@ -87,6 +88,12 @@ class RadialPerceptron {
   /// out: (channel tiles · rows · blocks) packs.
   template <Number T>
   void forward(std::size_t rows, const Pack<T>* in, Pack<T>* out, Tape<T>& tape) const {
+    make_room(rows, tape);
+    forward_rows(rows, 0, rows, in, out, tape);
+  }
+  /// Makes room for the activations of so many rows.
+  template <Number T>
+  void make_room(std::size_t rows, Tape<T>& tape) const {
     const std::size_t hidden = layers_.size() - 1;
     tape.before.resize(hidden);
     tape.after.resize(hidden);
@@ -95,8 +102,14 @@ class RadialPerceptron {
       tape.before[k].resize(size);
       tape.after[k].resize(size);
     }
-    for (std::size_t r = 0; r < rows; r += chunk) {
-      const std::size_t n = std::min(chunk, rows - r);
+  }
+  /// forward() of rows first … end − 1, after make_room(); several threads may share a tape.
+  template <Number T>
+  void forward_rows(std::size_t rows, std::size_t first, std::size_t end, const Pack<T>* in,
+                    Pack<T>* out, Tape<T>& tape) const {
+    const std::size_t hidden = layers_.size() - 1;
+    for (std::size_t r = first; r < end; r += chunk) {
+      const std::size_t n = std::min(chunk, end - r);
       for (std::size_t k = 0; k < hidden; ++k) {
         const std::size_t tiles = tiles_after(k);
         Pack<T>* before = tape.before[k].data() + r * tiles;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -174,25 +175,23 @@ class Optimizer {
   }
 
   /// The norm of all trained entries; entries that are not trained are set to zero.
-  double mask(std::span<double> gradient) const {
-    constexpr std::size_t lanes = P::lanes;
-    P squares;
-    double rest = 0.0;
-    std::size_t slice = 0;
-    for (const auto& p : layout_.entries()) {
-      const std::span<double> g = p.slice.of(gradient);
-      if (!(rates_.factor[slice++] > 0.0)) {
-        std::fill(g.begin(), g.end(), 0.0);
-        continue;
+  template <Executor E = SerialExecutor>
+  double mask(std::span<double> gradient, const E& executor = {}) const {
+    std::vector<double> squares(blocks_.size());
+    executor.for_each(blocks_.size(), [&](std::size_t block, int) {
+      const auto [slice, begin, end] = blocks_[block];
+      if (!(rates_.factor[slice] > 0.0)) {
+        std::fill(gradient.data() + begin, gradient.data() + end, 0.0);
+        return;
       }
-      std::size_t k = 0;
-      for (; k + lanes <= g.size(); k += lanes) {
-        const P x = P::load(&g[k]);
-        squares = fma(x, x, squares);
-      }
-      for (; k < g.size(); ++k) rest += g[k] * g[k];
-    }
-    return std::sqrt(sum_lanes(squares) + rest);
+      P sum;
+      for_each_pack(begin, end, [&](auto&& read, auto&&) {
+        const P g = read(gradient);
+        sum = fma(g, g, sum);
+      });
+      squares[block] = sum_lanes(sum);
+    });
+    return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   }
 
   /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.

@@ -118,7 +118,8 @@ inline LossTerms frame_weights(const Frame& frame, std::size_t index,
 }
 
 /// Trains the parameters of any model that has Potential's evaluate(), parameter_gradient(),
-/// add_pending(), layout(), parameters(), set_parameters(), Workspace and PendingGradient.
+/// add_pending(), slices_at_once(), layout(), parameters(), set_parameters(), Workspace and
+/// PendingGradient.
 ///
 /// Structures of a batch are the executor's tasks; gradients are kept per task and summed in task
 /// order, so that results do not depend on the number of threads. The number of steps is fixed by
@@ -283,7 +284,8 @@ class Trainer {
   std::vector<LossCotangents> cotangents_;                // per worker
   std::vector<std::vector<double>> densities_;            // per worker: reference densities
   std::vector<Prediction> predictions_;                   // per worker: with responses
-  std::vector<std::vector<double>> gradients_;            // per task of a batch
+  std::vector<std::vector<double>> gradients_;            // per task of a batch, in at_once_
+  std::vector<Slice> at_once_;                            // of parameters; the rest is pending
   std::vector<typename Model::PendingGradient> pending_;  // per task: what they share
   std::vector<LossTerms> task_terms_;                     // per task
   std::vector<PredictionErrors> task_errors_;             // per task

@@ -73,6 +73,8 @@ Trainer<Model, E>::Trainer(Model& model, std::span<const Frame> frames,
   task_terms_.resize(std::max(gradients_.size(), validation_.size()));
   task_errors_.resize(validation_.size());
   gradient_.resize(model_.layout().size());
+  for (auto& gradient : gradients_) gradient.resize(gradient_.size());
+  at_once_ = model_.slices_at_once();
   parameters_.assign(model_.parameters().begin(), model_.parameters().end());
 }
 
@@ -125,7 +127,7 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
                 needs_field_response(labels, weights));
     task_terms_[task] = structure_loss(structure, labels, prediction, weights, factor, &cotangents,
                                        options_.huber, options_.stability_target);
-    gradients_[task].assign(gradient_.size(), 0.0);
+    for (const Slice& s : at_once_) std::ranges::fill(s.of(std::span(gradients_[task])), 0.0);
     pending_[task].clear();
     workspace.pending = &pending_[task];
     if constexpr (self_consistent_)
@@ -140,15 +142,18 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
 
   keep_lists(batch);
   LossTerms sum = task_terms_[0];
-  std::swap(gradient_, gradients_[0]);
   for (std::size_t task = 1; task < batch.size(); ++task) sum += task_terms_[task];
   for_each_block(executor_, gradient_.size(), parameters_of_block,
                  [&](std::size_t first, std::size_t last) {
-                   for (std::size_t task = 1; task < batch.size(); ++task)
-                     for (std::size_t k = first; k < last; ++k) gradient_[k] += gradients_[task][k];
+                   std::fill(gradient_.data() + first, gradient_.data() + last, 0.0);
+                   for (const Slice& s : at_once_)
+                     for (std::size_t task = 0; task < batch.size(); ++task)
+                       for (std::size_t k = std::max(first, s.offset);
+                            k < std::min(last, s.offset + s.size); ++k)
+                         gradient_[k] += gradients_[task][k];
                  });
   model_.add_pending(std::span(pending_).first(batch.size()), gradient_, executor_);
-  gradient_norm_ = optimizer_.mask(gradient_);
+  gradient_norm_ = optimizer_.mask(gradient_, executor_);
   if (!std::isfinite(gradient_norm_))
     throw ConvergenceError("Trainer: the gradient of epoch " + std::to_string(epoch_ + 1) +
                            ", batch " + std::to_string(batch_ + 1) +
@@ -163,7 +168,7 @@ double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
   const double rate = schedule_.factor(optimizer_.state().steps) * rate_factor();
   optimizer_.step(parameters_, gradient_, rate, executor_);
   average_.update(parameters_, executor_);
-  model_.set_parameters(parameters_);
+  model_.set_parameters(parameters_, executor_, true);
   return rate;
 }
 
