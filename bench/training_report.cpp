@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What training costs beside evaluation; lines as those of report.cpp. Usage: training_report
-// [PART]: published, steps, networks, two_threads.
+// [PART]: published, steps, networks, soap, two_threads.
 //
 // Structures are those of examples/data (36 atoms of quartz with vacancies, labels of energy,
 // forces and charges), the potentials those of examples/models. One "evaluation" is energy and
@@ -96,10 +96,11 @@ P make_potential(const Data& data, int channels, int knots) {
 template <class P, class E = SerialExecutor>
 class Training {
  public:
-  Training(const Data& data, const P& start, double learning_rate, int batch_size, E executor = {})
+  Training(const Data& data, const P& start, double learning_rate, int batch_size, E executor = {},
+           OptimizerOptions::Kind kind = OptimizerOptions::Kind::adam)
       : model_(start),
-        trainer_(model_, data.frames, data.train, {structures}, options(learning_rate, batch_size),
-                 executor) {}
+        trainer_(model_, data.frames, data.train, {structures},
+                 options(learning_rate, batch_size, kind), executor) {}
 
   const P& model() const { return model_; }
 
@@ -117,11 +118,12 @@ class Training {
   }
 
  private:
-  static TrainerOptions options(double learning_rate, int batch_size) {
+  static TrainerOptions options(double learning_rate, int batch_size, OptimizerOptions::Kind kind) {
     TrainerOptions o;
     o.epochs = 100000;
     o.batch_size = batch_size;
     o.weights = {.energy = 40.0, .forces = 1.0, .charges = 40.0};
+    o.optimizer.kind = kind;
     o.optimizer.learning_rate = learning_rate;
     return o;
   }
@@ -183,6 +185,25 @@ std::pair<double, double> by_turns(T& first, T& second, double (*seconds)(), int
     b = std::min(b, second.epoch(seconds));
   }
   return {a, b};
+}
+
+/// Steps of SOAP, which the programs of examples take, and of Adam, in batches of four. All epochs
+/// count: some of SOAP's steps renew its bases.
+template <class P>
+void soap(const Data& data, const std::string& name, int channels, int turns) {
+  const P potential = somewhat_trained<P>(data, channels, MaceOptions{}.training_knots);
+  Training<P> adam(data, potential, holding, 4);
+  Training<P> soap(data, potential, holding, 4, {}, OptimizerOptions::Kind::soap);
+  adam.epoch(cpu_seconds);
+  soap.epoch(cpu_seconds);
+  double a = 0.0, b = 0.0;
+  for (int i = 0; i < turns; ++i) {
+    a += adam.epoch(cpu_seconds);
+    b += soap.epoch(cpu_seconds);
+  }
+  figure("training/" + name + "/" + std::to_string(channels) +
+             " channels/step with SOAP over step, batches of four",
+         b / a, "");
 }
 
 /// Steps with radial functions on knots, and through the radial networks for each pair of atoms.
@@ -256,10 +277,15 @@ void all_networks(const Data& data) {
     radial_networks<Point<Multipoles>>(data, "local dipoles", channels, turns_of(channels));
 }
 
+void all_soap(const Data& data) {
+  for (const int channels : {16, 64})
+    soap<Point<Multipoles>>(data, "local dipoles", channels, 2 * turns_of(channels));
+}
+
 void all_threads([[maybe_unused]] const Data& data) {
 #if defined(_OPENMP)
   for (const int channels : {16, 64})
-    for (const int batch : {2, 8})
+    for (const int batch : {2, 4, 8})
       two_threads<Point<Multipoles>>(data, "local dipoles", channels, batch,
                                      4 * turns_of(channels));
 #endif
@@ -272,6 +298,7 @@ struct Part {
 constexpr Part parts[] = {{"published", published_size},
                           {"steps", all_steps},
                           {"networks", all_networks},
+                          {"soap", all_soap},
                           {"two_threads", all_threads}};
 
 }  // namespace

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 // the epochs of the comparison, and with PBE.
 constexpr int longer_epochs = 15, pbe_epochs = 8, more_channels = 32;
 constexpr double longer_cutoff = 6.0;
-constexpr std::uint64_t committee_seeds = 6;
+constexpr std::uint64_t committee_seeds = 10;
 // From this index on PBE labels structures of charge +2 alone; they train and never test.
 constexpr int more_charged = 408;
 
