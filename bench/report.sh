@@ -6,8 +6,8 @@
 # bench/scf_report.cpp (convergence slabs cost dynamics), of bench/electrostatics_report.cpp (mesh
 # million alone broad multipoles direct waves fft equilibration peers tuning; `electrostatics`: all
 # of them), of bench/training_report.cpp (published steps networks soap two_threads; `training`:
-# all of them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where it is,
-# `fft` compares with FFTW where it is (apt-get install lammps libfftw3-dev).
+# all of them) and `compile` (seconds to compile one full point). `peers` runs LAMMPS (lmp) where
+# it is, `fft` compares with FFTW where it is (apt-get install lammps libfftw3-dev).
 set -eu
 cd "$(dirname "$0")/.."
 group=${1:-}

@@ -190,7 +190,7 @@ std::pair<double, double> by_turns(T& first, T& second, double (*seconds)(), int
 /// Steps of SOAP, which the programs of examples take, and of Adam, in batches of four. All epochs
 /// count: some of SOAP's steps renew its bases.
 template <class P>
-void soap(const Data& data, const std::string& name, int channels, int turns) {
+void soap_steps(const Data& data, const std::string& name, int channels, int turns) {
   const P potential = somewhat_trained<P>(data, channels, MaceOptions{}.training_knots);
   Training<P> adam(data, potential, holding, 4);
   Training<P> soap(data, potential, holding, 4, {}, OptimizerOptions::Kind::soap);
@@ -279,7 +279,7 @@ void all_networks(const Data& data) {
 
 void all_soap(const Data& data) {
   for (const int channels : {16, 64})
-    soap<Point<Multipoles>>(data, "local dipoles", channels, 2 * turns_of(channels));
+    soap_steps<Point<Multipoles>>(data, "local dipoles", channels, 2 * turns_of(channels));
 }
 
 void all_threads([[maybe_unused]] const Data& data) {

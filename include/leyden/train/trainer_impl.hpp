@@ -146,12 +146,12 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
   for_each_block(executor_, gradient_.size(), parameters_of_block,
                  [&](std::size_t first, std::size_t last) {
                    std::fill(gradient_.data() + first, gradient_.data() + last, 0.0);
-                   for (const Slice& s : at_once_)
-                     for (std::size_t task = 0; task < batch.size(); ++task)
-                       for (std::size_t k = std::max(first, s.offset);
-                            k < std::min(last, s.offset + s.size); ++k)
-                         gradient_[k] += gradients_[task][k];
                  });
+  executor_.for_each(at_once_.size(), [&](std::size_t i, int) {
+    const auto [first, size] = at_once_[i];
+    for (std::size_t task = 0; task < batch.size(); ++task)
+      for (std::size_t k = first; k < first + size; ++k) gradient_[k] += gradients_[task][k];
+  });
   model_.add_pending(std::span(pending_).first(batch.size()), gradient_, executor_);
   gradient_norm_ = optimizer_.mask(gradient_, executor_);
   if (!std::isfinite(gradient_norm_))
