@@ -122,6 +122,83 @@ TEMPLATE_TEST_CASE("mixing is the matrix product, with its adjoints", "[equivari
       check<TestType>(in, out, rows, tolerance);
 }
 
+TEMPLATE_TEST_CASE("the product of two maps does what they do one after the other", "[equivariant]",
+                   double, float) {
+  using R = TestType;
+  const double tolerance = std::is_same_v<R, double> ? 1e-12 : 5e-4;
+  RandomStream random(5);
+  const int n_in = 7, n_middle = 19, n_out = 11;
+  const auto map = [&](int in, int out) {
+    std::vector<double> w(static_cast<std::size_t>(in * out));
+    for (double& x : w) x = random.normal();
+    Mixing<R> m(in, out);
+    m.pack(w.data(), static_cast<std::size_t>(out), 0.3);
+    return m;
+  };
+  Mixing<R> product(n_in, n_out);
+  const auto tiles = [](int n) { return static_cast<std::size_t>(pack_count<R>(n)); };
+  const std::size_t rows = 5;
+  const auto x = random_packs<R>(rows * tiles(n_in), random);
+  const auto y_bar = random_packs<R>(rows * tiles(n_out), random);
+  const auto apply = [&](const Mixing<R>& m, const Buffer<Pack<R>>& from, bool transposed) {
+    const std::size_t in = static_cast<std::size_t>(m.in_tiles()),
+                      out = static_cast<std::size_t>(m.out_tiles());
+    Buffer<Pack<R>> to(rows * (transposed ? in : out));
+    if (transposed)
+      m.template apply_transposed<R>(rows, {from.data(), 1, nullptr, out},
+                                     {to.data(), 1, nullptr, in}, false);
+    else
+      m.template apply<R>(rows, {from.data(), 1, nullptr, in}, {to.data(), 1, nullptr, out}, false);
+    return to;
+  };
+  const auto count_apart = [&](const Buffer<Pack<R>>& a, const Buffer<Pack<R>>& b, int width) {
+    int apart = a.size() == b.size() ? 0 : 1;
+    for (std::size_t k = 0; k < a.size(); ++k)
+      for (int lane = 0; lane < Pack<R>::lanes; ++lane)
+        if (static_cast<int>(k % tiles(width)) * Pack<R>::lanes + lane < width)
+          apart += !(std::abs(a[k].lane(lane) - b[k].lane(lane)) < tolerance);
+    return apart;
+  };
+  const Mixing<R> first = map(n_in, n_middle), second = map(n_middle, n_out);
+  product.set_product(first, second);
+  const auto middle = apply(first, x, false);
+  CHECK(count_apart(apply(product, x, false), apply(second, middle, false), n_out) == 0);
+  const auto middle_bar = apply(second, y_bar, true);
+  CHECK(count_apart(apply(product, y_bar, true), apply(first, middle_bar, true), n_in) == 0);
+
+  // Gradients of ȳ·y by both maps, set and added to.
+  const auto gradient_of = [&](const Mixing<R>& m, const Buffer<Pack<R>>& in,
+                               const Buffer<Pack<R>>& bar) {
+    Buffer<Pack<R>> g(m.gradient_size());
+    mix_gradient<R>(rows, {in.data(), 1, nullptr, static_cast<std::size_t>(m.in_tiles())}, m.n_in(),
+                    {bar.data(), 1, nullptr, static_cast<std::size_t>(m.out_tiles())},
+                    m.out_tiles(), g.data(), false);
+    return g;
+  };
+  const auto of_product = gradient_of(product, x, y_bar);
+  const auto of_first = gradient_of(first, x, middle_bar);
+  const auto of_second = gradient_of(second, middle, y_bar);
+  for (const bool add : {false, true}) {
+    Buffer<Pack<R>> a(first.gradient_size(), Pack<R>(R(2))),
+        b(second.gradient_size(), Pack<R>(R(3)));
+    product.product_gradient(first, second, of_product.data(), a.data(), add, b.data(), add);
+    int apart = 0;
+    const auto compare = [&](const Buffer<Pack<R>>& found, const Buffer<Pack<R>>& expected,
+                             R before, int n, int outs) {
+      for (int c = 0; c < n; ++c)
+        for (int o = 0; o < outs; ++o) {
+          const std::size_t at = static_cast<std::size_t>(o / Pack<R>::lanes * n + c);
+          const int lane = o % Pack<R>::lanes;
+          apart += !(std::abs(found[at].lane(lane) - expected[at].lane(lane) -
+                              (add ? before : R(0))) < tolerance);
+        }
+    };
+    compare(a, of_first, R(2), n_in, n_middle);
+    compare(b, of_second, R(3), n_middle, n_out);
+    CHECK(apart == 0);
+  }
+}
+
 TEST_CASE("the blocks of a map are padded apart", "[equivariant]") {
   RandomStream random(3);
   for (int block : {3, 10, 17}) {

@@ -469,4 +469,11 @@ struct AlignedAllocator {
 template <class T>
 using Buffer = std::vector<T, AlignedAllocator<T>>;
 
+/// Makes a buffer that serves by turns hold at least `size` numbers: one that shrank would have to
+/// be set to zero where it grows again.
+template <class T, class A>
+void make_room(std::vector<T, A>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer.resize(size);
+}
+
 }  // namespace leyden::inline LEYDEN_ABI

@@ -108,8 +108,7 @@ void Ace<Shape, Real>::forward(const Geometry<T>& geometry, Tape<T>& tape) const
   for (int i = 0; i < n; ++i) {
     const typename C::Edges edges = edges_of(geometry, tape, i);
     const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
-    tape.coupled.resize(
-        std::max(tape.coupled.size(), static_cast<std::size_t>(edges.count * C::coupled_count)));
+    make_room(tape.coupled, static_cast<std::size_t>(edges.count * C::coupled_count));
     for (int e = 0; e < edges.count; ++e)
       C::couple(tape.harmonics.data() + (first + e) * lm_count,
                 tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);

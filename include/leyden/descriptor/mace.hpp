@@ -133,7 +133,8 @@ class Mace {
   std::span<const FeatureShape> feature_shapes() const { return feature_shapes_; }
 
   void declare(ParameterLayout& layout);
-  /// @param training  Evaluates what tapes in training would when first used, on all threads.
+  /// @param training  Evaluates what tapes in training would when first used, on all threads, and
+  /// multiplies maps that follow one another; there are no tables then.
   template <Executor E = SerialExecutor>
   void prepare(std::span<const double> parameters, const E& executor = {}, bool training = false);
 
@@ -176,6 +177,10 @@ class Mace {
   struct MapRange {
     std::size_t begin = 0, count = 0;
   };
+  // One of maps_ that is two others, one after the other.
+  struct MapProduct {
+    std::size_t map = 0, first = 0, second = 0;
+  };
   struct Layer {
     FeatureShape in, out;
     bool residual = true;
@@ -190,7 +195,8 @@ class Mace {
     Slice path_slice;
     // Skip (residual) or select (plain), one per species; the skip of nonlinear layers: one.
     std::vector<MapRange> species_maps;
-    Slice species_slice;  // [l][channels in][species][channels out]
+    std::vector<MapRange> path_products;  // path_maps times species_maps, where training has them
+    Slice species_slice;                  // [l][channels in][species][channels out]
     ProductBasis<Real> product;
     Nonlinear nonlinear;
     EdgeDensity<Real> density;  // of density-normalised layers
@@ -215,6 +221,14 @@ class Mace {
   bool folded(std::size_t k) const {
     const std::size_t z = options_.species.size();
     return k == 0 && z * z <= max_table_types && !options_.density_normalized;
+  }
+  // What a layer without residual applies to its paths (one for each l, if they are products
+  // already), one for each species.
+  const std::vector<MapRange>& select_maps(const Layer& layer) const {
+    return takes_products(layer) ? layer.path_products : layer.species_maps;
+  }
+  bool takes_products(const Layer& layer) const {
+    return has_products_ && !layer.path_products.empty();
   }
   // Pairs of species, whatever their order.
   static int pair_of(int a, int b) {
@@ -384,9 +398,6 @@ class Mace {
   template <Number T>
   void backward_nonlinear(const Geometry<T>& geometry, const Layer& layer, LayerTape<T>& lt,
                           Tape<T>& tape, std::span<double> gradient) const;
-  template <Number T>
-  void species_gradient(const Layer& layer, const FeatureArray<T>& x, const FeatureArray<T>& y_bar,
-                        Tape<T>& tape) const;
   template <class C, Number T>
   void couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
                     Tape<T>& tape) const;
@@ -437,7 +448,9 @@ class Mace {
   std::vector<double> radii_;  // per species, Å
   std::vector<FeatureShape> feature_shapes_;
   std::vector<Layer> layers_;
-  std::vector<ChannelMap> maps_;  // of all layers, and the hidden readouts
+  std::vector<ChannelMap> maps_;  // of all layers, the hidden readouts, and products
+  std::vector<MapProduct> products_;
+  bool has_products_ = false;  // whether they are of the parameters
   Slice embedding_slice_;
   std::vector<Slice> readout_slices_;  // linear ones, then the second map of the hidden one
   Slice readout_hidden_slice_;

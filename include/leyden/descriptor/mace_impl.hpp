@@ -157,10 +157,18 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
     layers_.push_back(std::move(layer));
   }
   readouts_.resize(linear_readouts() * heads());
-  if (!has_hidden_readout()) return;
-  for (int h = 0; h < options_.heads; ++h)
-    add_map(readout_hidden_, {channels, options_.readout_width});
-  readout_last_.resize(heads());
+  if (has_hidden_readout()) {
+    for (int h = 0; h < options_.heads; ++h)
+      add_map(readout_hidden_, {channels, options_.readout_width});
+    readout_last_.resize(heads());
+  }
+  if (Layer& first = layers_[0]; folded(0) && !first.residual)
+    for (const MapRange& of_species : first.species_maps) {
+      first.path_products.push_back(per_l(Shape.l_max, channels));
+      for (std::size_t l = 0; l < of_species.count; ++l)
+        products_.push_back({first.path_products.back().begin + l, first.path_maps.begin + l,
+                             of_species.begin + l});
+    }
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -269,7 +277,7 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters, const E& exe
         static_cast<Real>(table[i] / std::sqrt(static_cast<double>(z))));
 
   const std::size_t layers = layers_.size();
-  executor.for_each(2 * layers + maps_.size(), [&](std::size_t i, int) {
+  executor.for_each(2 * layers + maps_.size() - products_.size(), [&](std::size_t i, int) {
     if (i >= 2 * layers) {
       ChannelMap& map = maps_[i - 2 * layers];
       map.weights.pack(parameters.data() + map.first, map.row_stride, map.scale);
@@ -283,14 +291,17 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters, const E& exe
       layer.radial.prepare(parameters);
     if (options_.density_normalized) layer.density.prepare(parameters);
   });
+  has_products_ = training;
+  if (training)
+    executor.for_each(products_.size(), [&](std::size_t i, int) {
+      const MapProduct& p = products_[i];
+      maps_[p.map].weights.set_product(maps_[p.first].weights, maps_[p.second].weights);
+    });
+  tables_ = nullptr;
   if ((options_.radial_tolerance > 0.0 || splines()) && !nonlinear &&
-      table_types(layers_.size()) <= max_table_types) {
-    // Training prepares for each batch and builds none: their memory stays as long as that is so.
-    if (tables_ == nullptr || tables_.use_count() > 1 || tables_->parameters.empty())
-      tables_ = std::make_shared<Tables>();
+      table_types(layers_.size()) <= max_table_types && !(training && has_knots())) {
+    tables_ = std::make_shared<Tables>();
     tables_->parameters.assign(parameters.begin(), parameters.end());
-  } else {
-    tables_ = nullptr;
   }
 
   // Memory of knots that nobody else holds serves again.
@@ -407,20 +418,39 @@ template <MaceShape Shape, std::floating_point Real>
 template <Executor E>
 void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
                                     std::span<double> parameter_gradient, const E& executor) const {
+  // Into the first of them, whether it has any itself or not.
+  PendingGradient& sum = pending[0];
+  sum.filled.resize(maps_.size());
+  sum.maps.resize(maps_.back().packed + maps_.back().weights.gradient_size());
   executor.for_each(maps_.size(), [&](std::size_t i, int) {
     const ChannelMap& map = maps_[i];
-    Pack<Real>* sum = nullptr;
-    for (PendingGradient& p : pending) {
+    for (PendingGradient& p : pending.subspan(1)) {
       if (i >= p.filled.size() || !p.filled[i]) continue;
-      Pack<Real>* part = p.maps.data() + map.packed;
-      if (sum != nullptr)
-        for (std::size_t k = 0; k < map.weights.gradient_size(); ++k) sum[k] += part[k];
+      Pack<Real>* to = sum.maps.data() + map.packed;
+      const Pack<Real>* part = p.maps.data() + map.packed;
+      if (sum.filled[i])
+        for (std::size_t k = 0; k < map.weights.gradient_size(); ++k) to[k] += part[k];
       else
-        sum = part;
+        std::copy_n(part, map.weights.gradient_size(), to);
+      sum.filled[i] = 1;
     }
-    if (sum != nullptr)
-      map.weights.unpack_gradient(sum, parameter_gradient.data() + map.first, map.row_stride,
-                                  map.scale);
+  });
+  // One path's products are added up by the same thread.
+  executor.for_each(products_.empty() ? 0 : layers_[0].path_maps.count, [&](std::size_t path, int) {
+    for (const MapProduct& p : products_) {
+      if (p.first != layers_[0].path_maps.begin + path || !sum.filled[p.map]) continue;
+      const ChannelMap &map = maps_[p.map], &first = maps_[p.first], &second = maps_[p.second];
+      map.weights.product_gradient(first.weights, second.weights, sum.maps.data() + map.packed,
+                                   sum.maps.data() + first.packed, sum.filled[p.first] != 0,
+                                   sum.maps.data() + second.packed, sum.filled[p.second] != 0);
+      sum.filled[p.first] = sum.filled[p.second] = 1;
+    }
+  });
+  executor.for_each(maps_.size() - products_.size(), [&](std::size_t i, int) {
+    const ChannelMap& map = maps_[i];
+    if (sum.filled[i])
+      map.weights.unpack_gradient(sum.maps.data() + map.packed,
+                                  parameter_gradient.data() + map.first, map.row_stride, map.scale);
   });
 
   using RadialGradient = typename RadialKnots<Real>::Gradient;

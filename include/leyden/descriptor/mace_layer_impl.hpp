@@ -65,18 +65,16 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   const int n = geometry.n_atoms();
   const int tiles = in.tiles();
   const bool weights = !gradient.empty();
-  const std::size_t z = layer.species_maps.size();
   const bool below = k > 0 || weights;  // embeddings do not depend on positions
   // h = linear(B) + skip(h)
   tape.product_bar.resize(n, layer.out);
   mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false,
                 executor);
   if (weights) irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape);
-  if (layer.residual && below) {
-    for (std::size_t s = 0; s < z; ++s)
-      mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms_of_map(layer, s, tape),
-                    tape, true, executor);
-    if (weights) species_gradient(layer, in, out_bar, tape);
+  for (std::size_t s = 0; s < layer.species_maps.size() && layer.residual && below; ++s) {
+    const std::vector<int>& atoms = atoms_of_map(layer, s, tape);
+    mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms, tape, true, executor);
+    if (weights) irreps_gradient<T>(layer.species_maps[s], in, out_bar, atoms, tape);
   }
 
   // B = product basis of A
@@ -104,21 +102,12 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Number T>
-void Mace<Shape, Real>::species_gradient(const Layer& layer, const FeatureArray<T>& x,
-                                         const FeatureArray<T>& y_bar, Tape<T>& tape) const {
-  for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-    irreps_gradient<T>(layer.species_maps[s], x, y_bar, atoms_of_map(layer, s, tape), tape);
-}
-
-template <MaceShape Shape, std::floating_point Real>
 template <class C, Number T>
 void Mace<Shape, Real>::couple_edges(const Geometry<T>& geometry, int first_atom, int last_atom,
                                      Tape<T>& tape) const {
   const int first = geometry.first[static_cast<std::size_t>(first_atom)];
   const int count = geometry.first[static_cast<std::size_t>(last_atom)] - first;
-  tape.coupled.resize(
-      std::max(tape.coupled.size(), static_cast<std::size_t>(count * C::coupled_count)));
+  make_room(tape.coupled, static_cast<std::size_t>(count * C::coupled_count));
   for (int e = 0; e < count; ++e)
     C::couple(tape.harmonics.data() + static_cast<std::ptrdiff_t>(first + e) * lm_edge,
               tape.coupled.data() + static_cast<std::ptrdiff_t>(e) * C::coupled_count);
@@ -132,14 +121,16 @@ void Mace<Shape, Real>::set_up_radial(std::size_t k, std::size_t pairs, Tape<T>&
   const std::size_t tiles = static_cast<std::size_t>(lt.up.tiles());
   const std::size_t tile_size = pairs * layer.path_maps.count;
   lt.radial_by_tile = tape.on_knots && tiles * tile_size * sizeof(Pack<T>) > max_radial_bytes;
-  lt.radial.resize(lt.radial_by_tile ? tile_size : tiles * tile_size);
   if (!tape.on_knots) {
+    lt.radial.resize(tiles * tile_size);
     layer.radial.template forward<T>(pairs, tape.basis.data(), lt.radial.data(), lt.perceptron);
     if (!tape.factor.empty()) fade_messages(layer.path_maps.count, lt.radial, tape.factor);
-  } else if (!lt.radial_by_tile) {
+    return;
+  }
+  make_room(lt.radial, lt.radial_by_tile ? tile_size : tiles * tile_size);
+  if (!lt.radial_by_tile)
     for (std::size_t t = 0; t < tiles; ++t)
       knots().layers[k].forward(t, tape.knots, lt.radial.data() + t * tile_size);
-  }
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -174,9 +165,16 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
   }
   with_convolution(layer, [&]<class C>(C) {
     const int tiles = lt.up.tiles();
-    // Without a gradient by weights nobody asks for them again.
-    Buffer<Pack<T>>& paths = tape.tabulated ? tape.paths_bar : lt.paths;
-    paths.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
+    const bool products = takes_products(layer);
+    FeatureArray<T>& mixed = layer.residual ? lt.basis : lt.mixed;
+    mixed.resize(n, {options_.channels, Shape.l_max});
+    Pack<T>* paths = mixed.at(0, 0);
+    if (!products) {
+      // Without a gradient by weights nobody asks for them again.
+      Buffer<Pack<T>>& buffer = tape.tabulated ? tape.paths_bar : lt.paths;
+      make_room(buffer, static_cast<std::size_t>(tiles * n) * C::output_count);
+      paths = buffer.data();
+    }
     if (tape.tabulated) {
       using Tabulated = TabulatedConvolution<C::l_sent, Shape.l_max>;
       executor.for_each(static_cast<std::size_t>(tiles), [&](std::size_t tile, int) {
@@ -184,8 +182,7 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
         for (int i = 0; i < n; ++i)
           Tabulated::template forward<T>(
               tabulated_edges<Tabulated>(geometry, i, lt, tape), tables_->layers[k].tile(t),
-              lt.up.at(t, 0),
-              paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+              lt.up.at(t, 0), paths + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
       });
     } else {
       set_up_radial(k, pairs, tape);
@@ -200,26 +197,24 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
           for (int i = first; i < first + block; ++i) {
             const typename C::Edges edges = receiver_edges<C>(geometry, i);
             C::forward(edges, coupled, radial, lt.up.at(t, 0),
-                       paths.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
+                       paths + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count);
             coupled += static_cast<std::ptrdiff_t>(edges.count) * C::coupled_count;
           }
         }
       }
     }
     // All paths into one l mix into its channels.
-    FeatureArray<T>& mixed = layer.residual ? lt.basis : lt.mixed;
-    mixed.resize(n, {options_.channels, Shape.l_max});
-    for (int p = 0; p < C::path_count; ++p) {
+    for (int p = 0; p < C::path_count && !products; ++p) {
       const int l = C::paths[static_cast<std::size_t>(p)].l3;
       const bool first_of_l = p == 0 || C::paths[static_cast<std::size_t>(p - 1)].l3 != l;
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count,
                         C::offsets.output[static_cast<std::size_t>(p)], 2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
-      mix_blocks<T>(
-          maps_[layer.path_maps.begin + static_cast<std::size_t>(p)].weights, false,
-          tape.rows_in.size(),
-          detail::rows_view<const Pack<T>>(paths.data(), n, C::output_count, tape.rows_in),
-          detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l, executor);
+      mix_blocks<T>(maps_[layer.path_maps.begin + static_cast<std::size_t>(p)].weights, false,
+                    tape.rows_in.size(),
+                    detail::rows_view<const Pack<T>>(paths, n, C::output_count, tape.rows_in),
+                    detail::rows_view(mixed.at(0, 0), n, lm_edge, tape.rows_out), !first_of_l,
+                    executor);
     }
     if (options_.density_normalized) {
       layer.density.template forward<T>(geometry, tape.basis, tape.factor, lt.density);
@@ -229,7 +224,7 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
   if (!layer.residual) {
     lt.basis.resize(n, {options_.channels, Shape.l_max});
     for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-      mix_irreps<T>(layer.species_maps[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape, false,
+      mix_irreps<T>(select_maps(layer)[s], false, lt.mixed, lt.basis, tape.atoms_of[s], tape, false,
                     executor);
   }
 }
@@ -266,10 +261,12 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
   FeatureArray<T>* mixed_bar = &tape.basis_node_bar;
   if (!layer.residual) {
     tape.mixed_bar.resize(n, {options_.channels, Shape.l_max});
-    for (std::size_t s = 0; s < layer.species_maps.size(); ++s)
-      mix_irreps<T>(layer.species_maps[s], true, tape.basis_node_bar, tape.mixed_bar,
-                    tape.atoms_of[s], tape, false, executor);
-    if (weights) species_gradient(layer, lt.mixed, tape.basis_node_bar, tape);
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s) {
+      const MapRange maps = select_maps(layer)[s];
+      const std::vector<int>& atoms = tape.atoms_of[s];
+      mix_irreps<T>(maps, true, tape.basis_node_bar, tape.mixed_bar, atoms, tape, false, executor);
+      if (weights) irreps_gradient<T>(maps, lt.mixed, tape.basis_node_bar, atoms, tape);
+    }
     mixed_bar = &tape.mixed_bar;
   }
   if (options_.density_normalized)
@@ -278,8 +275,10 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
                                        lt.density, gradient);
 
   with_convolution(layer, [&]<class C>(C) {
-    tape.paths_bar.resize(static_cast<std::size_t>(tiles * n) * C::output_count);
-    for (int p = 0; p < C::path_count; ++p) {
+    const bool products = takes_products(layer);
+    if (!products) make_room(tape.paths_bar, static_cast<std::size_t>(tiles * n) * C::output_count);
+    Pack<T>* paths_bar = products ? mixed_bar->at(0, 0) : tape.paths_bar.data();
+    for (int p = 0; p < C::path_count && !products; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);
       const int l = C::paths[kp].l3;
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count, C::offsets.output[kp],
@@ -289,8 +288,8 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
           detail::rows_view<const Pack<T>>(mixed_bar->at(0, 0), n, lm_edge, tape.rows_out);
       const std::size_t map = layer.path_maps.begin + kp;
       mix_blocks<T>(maps_[map].weights, true, tape.rows_in.size(), bar,
-                    detail::rows_view(tape.paths_bar.data(), n, C::output_count, tape.rows_in),
-                    false, executor);
+                    detail::rows_view(paths_bar, n, C::output_count, tape.rows_in), false,
+                    executor);
       if (weights)
         map_gradient<T>(
             map, tape.rows_in.size(),
@@ -307,7 +306,7 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
           Tabulated::template backward<T>(
               tabulated_edges<Tabulated>(geometry, i, lt, tape), table.tile(t),
               table.slope_factor(), lt.up.at(t, 0),
-              tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
+              paths_bar + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count,
               tape.up_bar.at(t, 0), edge_bar(geometry, g, i, tape));
       });
       return;
@@ -328,11 +327,10 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
                                    : tape.radial_bar.data() + tile * tile_size;
       for (int i = 0; i < n; ++i) {
         const std::ptrdiff_t first = geometry.first[static_cast<std::size_t>(i)];
-        C::backward(
-            receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge, radial,
-            lt.up.at(t, 0),
-            tape.paths_bar.data() + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
-            tape.up_bar.at(t, 0), edge_bar(geometry, 0, i, tape));
+        C::backward(receiver_edges<C>(geometry, i), tape.harmonics.data() + first * lm_edge, radial,
+                    lt.up.at(t, 0),
+                    paths_bar + static_cast<std::ptrdiff_t>(t * n + i) * C::output_count, bar,
+                    tape.up_bar.at(t, 0), edge_bar(geometry, 0, i, tape));
       }
       if (tape.on_knots) knots().layers[k].backward(tile, tape.knots, knot_gradient);
     }

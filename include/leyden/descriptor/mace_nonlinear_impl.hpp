@@ -273,7 +273,7 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
         tape.rows_in.size(), bar,
         detail::rows_view(tape.up_bar.at(0, 0), n, lt.up.lm_count(), tape.rows_in), false);
     if (!weights) continue;
-    tape.weight_bar.resize(std::max(tape.weight_bar.size(), map.gradient_size()));
+    make_room(tape.weight_bar, map.gradient_size());
     mix_gradient<T>(
         tape.rows_in.size(),
         detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in),
@@ -283,7 +283,7 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
   }
 
   with_convolution(layer, [&]<class C>(C) {
-    tape.paths_bar.resize(lt.paths.size());
+    make_room(tape.paths_bar, lt.paths.size());
     for (int p = 0; p < C::path_count; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);
       const int l = C::paths[kp].l3;

@@ -83,7 +83,7 @@ struct MaceOptions {
   /// Linear layers whose networks read the distance alone: while training (Tape::training), radial
   /// functions are cubic between so many knots on 0 … cutoff, and gradients are those of the
   /// functions as interpolated. 0: the networks run for each pair of atoms.
-  int training_knots = 128;
+  int training_knots = 96;
   /// Linear layers: messages have the envelope, and not the radial basis [apply_cutoff = False].
   bool envelope_on_messages = false;
 };

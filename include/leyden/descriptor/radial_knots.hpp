@@ -136,7 +136,7 @@ class RadialKnots {
   /// Where a tile's cotangents are to be added before backward(), [pair][function].
   template <Number T>
   Pack<T>* out_bar(Tape<T>& tape) const {
-    tape.out_bar.resize(std::max(tape.out_bar.size(), tape.knot.size() * functions_));
+    make_room(tape.out_bar, tape.knot.size() * functions_);
     return tape.out_bar.data();
   }
   /// Adds to tape.distance_bar (empty: skipped) and to gradient (null: skipped) what comes back

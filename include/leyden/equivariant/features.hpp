@@ -3,6 +3,7 @@
 
 #include <leyden/core/pack.hpp>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -29,12 +30,9 @@ class FeatureArray {
     n_atoms_ = n_atoms;
     shape_ = shape;
     tiles_ = pack_count<T>(shape.channels);
-    data_.resize(static_cast<std::size_t>(tiles_) * static_cast<std::size_t>(n_atoms) *
-                 static_cast<std::size_t>(shape.lm_count()));
+    make_room(data_, index(tiles_, 0));
   }
-  void set_zero() {
-    for (auto& p : data_) p = Pack<T>();
-  }
+  void set_zero() { std::fill_n(data_.begin(), index(tiles_, 0), Pack<T>()); }
 
   FeatureShape shape() const { return shape_; }
   int n_atoms() const { return n_atoms_; }

@@ -242,7 +242,30 @@ class Mixing {
   }
   std::size_t gradient_size() const { return forward_.size(); }
 
+  /// Takes the weights of the map that is `first`, of one block, and then `second`.
+  void set_product(const Mixing& first, const Mixing& second) {
+    second.template apply<R>(static_cast<std::size_t>(n_in_), first.rows(first.forward()),
+                             rows(forward_.data()), false);
+    const std::size_t outs = static_cast<std::size_t>(out_lanes());
+    first.template apply_transposed<R>(outs, {second.transposed(), outs, nullptr, 1},
+                                       {transposed_.data(), outs, nullptr, 1}, false);
+  }
+  /// The adjoint of set_product(), packed gradients all: sets those of its arguments or adds.
+  void product_gradient(const Mixing& first, const Mixing& second, const Pack<R>* packed,
+                        Pack<R>* first_bar, bool add_to_first, Pack<R>* second_bar,
+                        bool add_to_second) const {
+    const std::size_t ins = static_cast<std::size_t>(n_in_);
+    second.template apply_transposed<R>(ins, rows(packed), first.rows(first_bar), add_to_first);
+    mix_gradient<R>(ins, first.rows(first.forward()), second.n_in_, rows(packed), out_tiles(),
+                    second_bar, add_to_second);
+  }
+
  private:
+  /// W or its gradient, packed, a row per input.
+  template <class P>
+  RowsView<P> rows(P* packed) const {
+    return {packed, static_cast<std::size_t>(n_in_), nullptr, 1};
+  }
   /// Outputs that share a pack: f(first of them, tile, how many), the last a constant of the type
   /// where the pack is full.
   template <class F>

@@ -225,21 +225,22 @@ class Trainer {
   };
   /// Keeps the lists of these frames for later epochs, as far as memory is meant for them.
   void keep_lists(std::span<const std::size_t> frames);
-  /// Gives the model back its own options.
-  struct KeptOptions {
-    explicit KeptOptions(Model& m) : model(m) {
-      if constexpr (self_consistent_) differentiation = m.scf_options().differentiation;
+  /// Gives the model back with its own options, and prepared for evaluations again.
+  struct GivesModelBack {
+    explicit GivesModelBack(Trainer& t) : trainer(t) {
+      if constexpr (self_consistent_) differentiation = t.model_.scf_options().differentiation;
     }
-    ~KeptOptions() {
+    ~GivesModelBack() {
+      trainer.model_.set_parameters(trainer.parameters_);
       if constexpr (self_consistent_) {
-        ScfOptions scf = model.scf_options();
+        ScfOptions scf = trainer.model_.scf_options();
         scf.differentiation = differentiation;
-        model.set_scf_options(scf);
+        trainer.model_.set_scf_options(scf);
       }
     }
-    KeptOptions(const KeptOptions&) = delete;
-    KeptOptions& operator=(const KeptOptions&) = delete;
-    Model& model;
+    GivesModelBack(const GivesModelBack&) = delete;
+    GivesModelBack& operator=(const GivesModelBack&) = delete;
+    Trainer& trainer;
     Differentiation differentiation = Differentiation::implicit;
   };
   /// What validation sees and training results in.
@@ -285,6 +286,7 @@ class Trainer {
   std::vector<std::vector<double>> densities_;            // per worker: reference densities
   std::vector<Prediction> predictions_;                   // per worker: with responses
   std::vector<std::vector<double>> gradients_;            // per task of a batch, in at_once_
+  std::vector<std::size_t> by_size_;                      // tasks of a batch, the largest first
   std::vector<Slice> at_once_;                            // of parameters; the rest is pending
   std::vector<typename Model::PendingGradient> pending_;  // per task: what they share
   std::vector<LossTerms> task_terms_;                     // per task

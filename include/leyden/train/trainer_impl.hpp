@@ -3,7 +3,9 @@
 
 #include <leyden/train/trainer.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace leyden::inline LEYDEN_ABI {
@@ -113,7 +115,15 @@ void Trainer<Model, E>::keep_lists(std::span<const std::size_t> frames) {
 template <class Model, Executor E>
 LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
   const double factor = 1.0 / static_cast<double>(batch.size());
-  executor_.for_each(batch.size(), [&](std::size_t task, int thread) {
+  // The largest first, so that no thread waits long for the last.
+  const auto atoms = [&](std::size_t task) { return frames_[batch[task]].structure.size(); };
+  by_size_.resize(batch.size());
+  std::iota(by_size_.begin(), by_size_.end(), std::size_t{0});
+  std::ranges::sort(by_size_, [&](std::size_t a, std::size_t b) {
+    return atoms(a) != atoms(b) ? atoms(a) > atoms(b) : a < b;
+  });
+  executor_.for_each(batch.size(), [&](std::size_t i, int thread) {
+    const std::size_t task = by_size_[i];
     const Structure& structure = frames_[batch[task]].structure;
     const Labels& labels = frames_[batch[task]].labels;
     const std::size_t worker = static_cast<std::size_t>(thread);
@@ -198,7 +208,7 @@ bool Trainer<Model, E>::search_line() {
           std::max(gradient_norm_, 1e-300);
     for (int trial = 0; slope < 0.0 && trial < 30; ++trial) {
       for (std::size_t k = 0; k < start.size(); ++k) parameters_[k] = start[k] + t * direction[k];
-      model_.set_parameters(parameters_);
+      model_.set_parameters(parameters_, executor_, true);
       const double loss = batch_gradient(train_).total() / structures;
       if (!(loss <= start_loss + 1e-4 * t * slope)) {
         high = t;
@@ -216,7 +226,7 @@ bool Trainer<Model, E>::search_line() {
       t = std::isfinite(high) ? 0.5 * (low + high) : 2.0 * low;
     }
     parameters_ = start;
-    model_.set_parameters(parameters_);
+    model_.set_parameters(parameters_, executor_, true);
     if (fresh) return false;
     optimizer_.forget();
   }
@@ -224,7 +234,7 @@ bool Trainer<Model, E>::search_line() {
 
 template <class Model, Executor E>
 void Trainer<Model, E>::validate_epoch(double rate_factor) {
-  model_.set_parameters(result());
+  model_.set_parameters(result(), executor_);
   executor_.for_each(validation_.size(), [&](std::size_t task, int thread) {
     const Structure& structure = frames_[validation_[task]].structure;
     const Labels& labels = frames_[validation_[task]].labels;
@@ -244,7 +254,7 @@ void Trainer<Model, E>::validate_epoch(double rate_factor) {
     task_errors_[task].add(structure, labels, prediction);
   });
   keep_lists(validation_);
-  model_.set_parameters(parameters_);
+  model_.set_parameters(parameters_, executor_, true);
 
   EpochRecord record;
   record.epoch = epoch_ + 1;
@@ -284,8 +294,8 @@ TrainingOutcome Trainer<Model, E>::run(Progress&& progress, const std::atomic<bo
                               left / std::max(rate, 1e-9)});
   };
 
-  model_.set_parameters(parameters_);
-  const KeptOptions kept(model_);
+  model_.set_parameters(parameters_, executor_, true);
+  const GivesModelBack at_end(*this);
   while (epoch_ < last) {
     if (options_.early_stopping > 0 && since_best_ >= options_.early_stopping) {
       if (stage() == options_.stages.size()) return TrainingOutcome::settled;
