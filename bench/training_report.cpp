@@ -24,6 +24,7 @@
 #include <leyden/train/trainer.hpp>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -206,6 +207,25 @@ void soap_steps(const Data& data, const std::string& name, int channels, int tur
          b / a, "");
 }
 
+/// Root mean square difference between forces on knots and those of the radial networks, eV/Å.
+template <class P>
+double error_of_knots(const Data& data, const P& potential) {
+  typename P::Workspace of_networks, on_knots;
+  on_knots.training = true;
+  double sum = 0.0, count = 0.0;
+  for (std::size_t k : data.train) {
+    const Structure& structure = data.frames[k].structure;
+    const Prediction& exact = potential.evaluate(structure, of_networks, {true, false});
+    const Prediction& interpolated = potential.evaluate(structure, on_knots, {true, false});
+    for (std::size_t i = 0; i < structure.size(); ++i) {
+      const Vector3<double> difference = interpolated.forces[i] - exact.forces[i];
+      sum += dot(difference, difference);
+    }
+    count += 3.0 * static_cast<double>(structure.size());
+  }
+  return std::sqrt(sum / count);
+}
+
 /// Steps with radial functions on knots, and through the radial networks for each pair of atoms.
 template <class P>
 void radial_networks(const Data& data, const std::string& name, int channels, int turns) {
@@ -214,9 +234,9 @@ void radial_networks(const Data& data, const std::string& name, int channels, in
   networks.set_parameters(potential.parameters());
   Training<P> with_knots(data, potential, holding, 2), with_networks(data, networks, holding, 2);
   const auto [a, b] = by_turns(with_knots, with_networks, cpu_seconds, turns);
-  figure("training/" + name + "/" + std::to_string(channels) +
-             " channels/step without knots over step",
-         b / a, "");
+  const std::string of = "training/" + name + "/" + std::to_string(channels) + " channels/";
+  figure(of + "step without knots over step", b / a, "");
+  figure(of + "forces on knots, error", 1e3 * error_of_knots(data, potential), "meV/Å");
 }
 
 #if defined(_OPENMP)

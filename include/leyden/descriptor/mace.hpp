@@ -191,7 +191,6 @@ class Mace {
     Slice spline_slice;  // [pair of species][path][channel][knot][value, slope by distance]
     MapRange path_maps;
     std::vector<std::size_t> path_offsets;  // in the slice
-    std::size_t scalar_weights = 0;         // of paths into l = 0
     Slice path_slice;
     // Skip (residual) or select (plain), one per species; the skip of nonlinear layers: one.
     std::vector<MapRange> species_maps;
@@ -200,8 +199,9 @@ class Mace {
     ProductBasis<Real> product;
     Nonlinear nonlinear;
     EdgeDensity<Real> density;  // of density-normalised layers
-    MapRange gated;             // the map after the gate
-    Slice gated_slice;
+    // Of nonlinear layers: from h̃ to the gate, one per l of it, and after the gate.
+    MapRange residual_maps, gated;
+    Slice residual_slice, gated_slice;
   };
 
   // Radial functions of all layers as tables, built when first used after prepare().
@@ -342,10 +342,9 @@ class Mace {
            std::sqrt(static_cast<double>(into_l)) /
            (divides_by_neighbors() ? options_.average_neighbors : 1.0);
   }
-  std::size_t path_columns(const Layer& layer, std::size_t path) const {
-    const bool gates = nonlinear && layer.path_offsets[path] < layer.scalar_weights;
-    return static_cast<std::size_t>(options_.channels * (gates ? Shape.l_max + 1 : 1));
-  }
+  // Blocks of channels that maps into l have: the scalars of a nonlinear layer are followed by the
+  // gates of each l > 0.
+  static constexpr int blocks_of(int l) { return nonlinear && l == 0 ? Shape.l_max + 1 : 1; }
   template <Number T>
   const std::vector<int>& atoms_of_map(const Layer& layer, std::size_t s,
                                        const Tape<T>& tape) const {

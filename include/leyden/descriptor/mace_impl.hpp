@@ -130,23 +130,24 @@ Mace<Shape, Real>::Mace(MaceOptions options) : options_(std::move(options)) {
     with_convolution(layer, [&]<class C>(C) {
       std::size_t offset = 0;
       for (const auto& path : C::paths) {
-        // The scalars of a nonlinear layer are followed by the gates of each l > 0.
-        const int blocks = nonlinear && path.l3 == 0 ? Shape.l_max + 1 : 1;
+        const int blocks = blocks_of(path.l3);
         add_map(layer.path_maps, {layer.edge_channels, blocks, channels});
         layer.path_offsets.push_back(offset);
         offset += static_cast<std::size_t>(layer.edge_channels * blocks * channels);
-        if (path.l3 == 0) layer.scalar_weights = offset;
       }
       if constexpr (nonlinear)
-        layer.nonlinear =
-            Nonlinear({options_.radial_count, options_.radial_hidden, species, channels,
-                       layer.edge_channels, C::path_count, layer.edge_l, Shape.l_max});
+        layer.nonlinear = Nonlinear({options_.radial_count, options_.radial_hidden, species,
+                                     channels, layer.edge_channels, C::path_count, Shape.l_max});
       else if (!splines())
         layer.radial = RadialPerceptron<Real>(options_.radial_count, options_.radial_hidden,
                                               C::path_count, layer.edge_channels);
     });
     layer.density = EdgeDensity<Real>(options_.radial_count);
-    if (nonlinear) layer.gated = per_l(Shape.l_max, channels);
+    if (nonlinear) {
+      for (int l = 0; l <= layer.edge_l; ++l)
+        add_map(layer.residual_maps, {layer.edge_channels, blocks_of(l), channels});
+      layer.gated = per_l(Shape.l_max, channels);
+    }
     const int mapped_l = layer.residual ? std::min(in.l_max, layer.out.l_max) : Shape.l_max;
     for (int s = 0; s < (nonlinear ? 1 : species); ++s)
       layer.species_maps.push_back(per_l(mapped_l, channels));
@@ -185,6 +186,9 @@ void Mace<Shape, Real>::declare(ParameterLayout& layout) {
         layout.add(name + "up", {count(layer.up), c, layer.edge_channels}, weight, true);
     if constexpr (nonlinear) {
       layer.nonlinear.declare(layout, name);
+      const int blocks = Shape.l_max + count(layer.residual_maps);
+      layer.residual_slice =
+          layout.add(name + "residual", {blocks * layer.edge_channels * c}, weight, true);
       // The last path is one of l > 0: one block.
       layer.path_slice = layout.add(
           name + "mix", {static_cast<int>(layer.path_offsets.back()) + layer.edge_channels * c},
@@ -245,8 +249,17 @@ void Mace<Shape, Real>::place_maps() {
     with_convolution(layer, [&]<class C>(C) {
       for (std::size_t p = 0; p < layer.path_maps.count; ++p)
         place(layer.path_maps.begin + p, layer.path_slice.offset + layer.path_offsets[p],
-              path_columns(layer, p), path_scale<C>(layer, static_cast<int>(p)));
+              static_cast<std::size_t>(blocks_of(C::paths[p].l3)) * c,
+              path_scale<C>(layer, static_cast<int>(p)));
     });
+    std::size_t offset = layer.residual_slice.offset;
+    for (std::size_t l = 0; l < layer.residual_maps.count; ++l) {
+      const std::size_t columns = static_cast<std::size_t>(blocks_of(static_cast<int>(l))) * c;
+      const std::size_t inputs = static_cast<std::size_t>(layer.edge_channels);
+      place(layer.residual_maps.begin + l, offset, columns,
+            1.0 / std::sqrt(static_cast<double>(inputs)));
+      offset += inputs * columns;
+    }
     const std::size_t species = layer.species_maps.size();
     for (std::size_t s = 0; s < species; ++s)
       for (std::size_t l = 0; l < layer.species_maps[s].count; ++l)
@@ -492,7 +505,7 @@ std::vector<Slice> Mace<Shape, Real>::pending_slices() const {
   std::vector<Slice> slices{readout_hidden_slice_};
   for (const Layer& layer : layers_) {
     slices.insert(slices.end(), {layer.up_slice, layer.path_slice, layer.species_slice,
-                                 layer.linear_slice, layer.gated_slice});
+                                 layer.linear_slice, layer.residual_slice, layer.gated_slice});
     if (has_knots()) slices.push_back(layer.radial.slice());
   }
   return slices;

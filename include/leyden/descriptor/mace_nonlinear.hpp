@@ -6,7 +6,6 @@
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/equivariant/features.hpp>
 #include <leyden/equivariant/gate.hpp>
-#include <leyden/equivariant/mixing.hpp>
 #include <leyden/equivariant/normed_perceptron.hpp>
 
 #include <cmath>
@@ -19,7 +18,7 @@
 namespace leyden::inline LEYDEN_ABI {
 
 /// What the nonlinear layers of a MACE have beside channel maps: networks on edges, the learned
-/// density, the residual map and the gate. With messages h̃ (sender s, receiver t):
+/// density and the gate. With messages h̃ (sender s, receiver t):
 ///
 ///   x_e = [R(r_e), S[z_s], T[z_t]],   w_e = network(x_e),   d_e = tanh(network'(x_e)²),
 ///   A = mix(Σ_e f_e w_e ⊗ Y_e ⊗ h̃_s) / (α + β Σ_e f_e d_e) + residual(h̃),
@@ -38,7 +37,6 @@ class NonlinearInteraction {
     int channels = 0;
     int edge_channels = 0;
     int paths = 0;
-    int l_in = 0;
     int l_max = 0;
   };
 
@@ -97,25 +95,10 @@ class NonlinearInteraction {
   template <Number T>
   void gate_backward(const Tape<T>& tape, EdgeTape<T>& edge) const;
 
-  /// What maps into the gate have l = 0 and l > 0 read and write: rows (atom, m) of l.
-  const Shape& shape() const { return shape_; }
-  const Mixing<Real>& residual(int l) const { return residual_[static_cast<std::size_t>(l)]; }
-  double* residual_gradient(int l, std::span<double> gradient) const {
-    const std::size_t block = static_cast<std::size_t>(shape_.edge_channels * shape_.channels);
-    return residual_slice_.of(gradient).data() + residual_offset(l) * block;
-  }
-  double residual_scale() const { return 1.0 / std::sqrt(shape_.edge_channels); }
-  std::size_t columns(int l) const {
-    return static_cast<std::size_t>(shape_.channels * (l == 0 ? shape_.l_max + 1 : 1));
-  }
-
  private:
   static constexpr int lanes = Pack<Real>::lanes;
   static constexpr int density_hidden = 64;
 
-  std::size_t residual_offset(int l) const {
-    return static_cast<std::size_t>(l == 0 ? 0 : shape_.l_max + l);
-  }
   std::size_t basis_tiles() const {
     return static_cast<std::size_t>(pack_count<Real>(shape_.radial_count));
   }
@@ -134,8 +117,7 @@ class NonlinearInteraction {
 
   Shape shape_;
   NormedPerceptron weights_, density_;
-  std::vector<Mixing<Real>> residual_;
-  Slice source_slice_, target_slice_, alpha_slice_, beta_slice_, residual_slice_;
+  Slice source_slice_, target_slice_, alpha_slice_, beta_slice_;
   Buffer<Pack<Real>> source_, target_;  // [species][tile], scaled
   Real alpha_ = 1, beta_ = 0;
 };
@@ -170,8 +152,6 @@ NonlinearInteraction<Real>::NonlinearInteraction(Shape shape) : shape_(std::move
   weights_ = NormedPerceptron(inputs, row, shape_.hidden, outputs,
                               static_cast<int>(edge_tiles()) * shape_.paths * lanes);
   density_ = NormedPerceptron(inputs, row, {density_hidden}, 1);
-  for (int l = 0; l <= shape_.l_in; ++l)
-    residual_.emplace_back(shape_.edge_channels, l == 0 ? shape_.l_max + 1 : 1, shape_.channels);
 }
 
 template <std::floating_point Real>
@@ -184,9 +164,6 @@ void NonlinearInteraction<Real>::declare(ParameterLayout& layout, const std::str
   density_.declare(layout, prefix + "density");
   alpha_slice_ = layout.add(prefix + "alpha", {1}, Initializer::constant(20.0));
   beta_slice_ = layout.add(prefix + "beta", {1}, Initializer::constant(0.0));
-  const int columns = shape_.l_max + 1 + shape_.l_in;
-  residual_slice_ =
-      layout.add(prefix + "residual", {columns * shape_.edge_channels * c}, weight, true);
 }
 
 template <std::floating_point Real>
@@ -207,11 +184,6 @@ void NonlinearInteraction<Real>::prepare(std::span<const double> parameters) {
   density_.prepare(parameters);
   alpha_ = static_cast<Real>(alpha_slice_.of(parameters)[0]);
   beta_ = static_cast<Real>(beta_slice_.of(parameters)[0]);
-  const std::size_t block = static_cast<std::size_t>(shape_.edge_channels * shape_.channels);
-  for (int l = 0; l <= shape_.l_in; ++l)
-    residual_[static_cast<std::size_t>(l)].pack(
-        residual_slice_.of(parameters).data() + residual_offset(l) * block, columns(l),
-        residual_scale());
 }
 
 // ---- envelope ----

@@ -216,7 +216,7 @@ void Mace<Shape, Real>::forward_nonlinear(const Geometry<T>& geometry, const Lay
     for (int l = 0; l <= layer.edge_l; ++l) {
       detail::fill_rows(tape.rows_in, tape.all_atoms, lt.up.lm_count(), l * l, 2 * l + 1);
       detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
-      layer.nonlinear.residual(l).template apply<T>(
+      maps_[layer.residual_maps.begin + static_cast<std::size_t>(l)].weights.template apply<T>(
           tape.rows_in.size(),
           detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in),
           detail::gate_rows<Pack<T>>(l, nl.scalars.data(), nl.before, blocks, lm_edge,
@@ -268,18 +268,15 @@ void Mace<Shape, Real>::backward_nonlinear(const Geometry<T>& geometry, const La
     detail::fill_rows(tape.rows_out, tape.all_atoms, lm_edge, l * l, 2 * l + 1);
     const auto bar = detail::gate_rows<const Pack<T>>(l, edge.scalars_bar.data(), edge.before_bar,
                                                       blocks, lm_edge, tape.rows_out);
-    const Mixing<Real>& map = layer.nonlinear.residual(l);
-    map.template apply_transposed<T>(
+    const std::size_t map = layer.residual_maps.begin + static_cast<std::size_t>(l);
+    maps_[map].weights.template apply_transposed<T>(
         tape.rows_in.size(), bar,
         detail::rows_view(tape.up_bar.at(0, 0), n, lt.up.lm_count(), tape.rows_in), false);
-    if (!weights) continue;
-    make_room(tape.weight_bar, map.gradient_size());
-    mix_gradient<T>(
-        tape.rows_in.size(),
-        detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in),
-        map.n_in(), bar, map.out_tiles(), tape.weight_bar.data(), false);
-    map.unpack_gradient(tape.weight_bar.data(), layer.nonlinear.residual_gradient(l, gradient),
-                        layer.nonlinear.columns(l), layer.nonlinear.residual_scale());
+    if (weights)
+      map_gradient<T>(
+          map, tape.rows_in.size(),
+          detail::rows_view<const Pack<T>>(lt.up.at(0, 0), n, lt.up.lm_count(), tape.rows_in), bar,
+          tape);
   }
 
   with_convolution(layer, [&]<class C>(C) {
