@@ -71,11 +71,12 @@ void Mace<Shape, Real>::backward_layer(const Geometry<T>& geometry, std::size_t 
   mix_irreps<T>(layer.linear, true, out_bar, tape.product_bar, tape.all_atoms, tape, false,
                 executor);
   if (weights) irreps_gradient<T>(layer.linear, lt.product, out_bar, tape.all_atoms, tape);
-  for (std::size_t s = 0; s < layer.species_maps.size() && layer.residual && below; ++s) {
-    const std::vector<int>& atoms = atoms_of_map(layer, s, tape);
-    mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms, tape, true, executor);
-    if (weights) irreps_gradient<T>(layer.species_maps[s], in, out_bar, atoms, tape);
-  }
+  if (layer.residual && below)
+    for (std::size_t s = 0; s < layer.species_maps.size(); ++s) {
+      const std::vector<int>& atoms = atoms_of_map(layer, s, tape);
+      mix_irreps<T>(layer.species_maps[s], true, out_bar, in_bar, atoms, tape, true, executor);
+      if (weights) irreps_gradient<T>(layer.species_maps[s], in, out_bar, atoms, tape);
+    }
 
   // B = product basis of A
   tape.basis_node_bar.resize(n, {options_.channels, Shape.l_max});
@@ -204,7 +205,8 @@ void Mace<Shape, Real>::forward_linear(const Geometry<T>& geometry, std::size_t 
       }
     }
     // All paths into one l mix into its channels.
-    for (int p = 0; p < C::path_count && !products; ++p) {
+    const int apart = products ? 0 : C::path_count;
+    for (int p = 0; p < apart; ++p) {
       const int l = C::paths[static_cast<std::size_t>(p)].l3;
       const bool first_of_l = p == 0 || C::paths[static_cast<std::size_t>(p - 1)].l3 != l;
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count,
@@ -278,7 +280,8 @@ void Mace<Shape, Real>::backward_linear(const Geometry<T>& geometry, std::size_t
     const bool products = takes_products(layer);
     if (!products) make_room(tape.paths_bar, static_cast<std::size_t>(tiles * n) * C::output_count);
     Pack<T>* paths_bar = products ? mixed_bar->at(0, 0) : tape.paths_bar.data();
-    for (int p = 0; p < C::path_count && !products; ++p) {
+    const int apart = products ? 0 : C::path_count;
+    for (int p = 0; p < apart; ++p) {
       const std::size_t kp = static_cast<std::size_t>(p);
       const int l = C::paths[kp].l3;
       detail::fill_rows(tape.rows_in, tape.all_atoms, C::output_count, C::offsets.output[kp],
