@@ -15,6 +15,9 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "../models/console.hpp"
 #include "../models/curves.hpp"
@@ -322,21 +325,23 @@ std::vector<Claim> expectations(double level, double share) {
 }
 
 /// The best model once more, larger and for longer; on PBE, on parts of its structures with equal
-/// steps, from several seeds on all of them, and from the first model; and a committee of the
-/// seeds. The structures that PBE holds back are in no part of this. Each row is asked at its own
-/// level of theory.
+/// steps, from several seeds on all of them, and from the first model; the next best one from as
+/// many seeds; and committees of the seeds of one and of both. The structures that PBE holds back
+/// are in no part of this. Each row is asked at its own level of theory.
 struct BestModel {
   std::string table, markdown;
   Curves figures;
   bool interrupted = false;
 };
-BestModel best_model(const ModelEntry& entry, const Question& question,
+/// @param ranked  the best model and, unless there is none, the next
+BestModel best_model(const std::vector<const ModelEntry*>& ranked, const Question& question,
                      const TrainerOptions& options, const StudyArguments& arguments) {
   BestModel out;
   ModelSetup setup;
   setup.descriptor = {{"channels", more_channels}, {"cutoff", longer_cutoff}};
-  const auto train = [&](const Data& data, int epochs, const fs::path& where, std::uint64_t seed,
-                         const std::string& start) {
+  const ModelEntry& best = *ranked.front();
+  const auto train = [&](const ModelEntry& entry, const Data& data, int epochs,
+                         const fs::path& where, std::uint64_t seed, const std::string& start) {
     TrainerOptions o = options;
     o.epochs = epochs;
     TrainedModel trained = trained_model(entry, data, o, seed, arguments.threads,
@@ -370,7 +375,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   std::vector<Curve> curves(names.size());
   Study rows;
   const int long_run = options.epochs * (arguments.fast ? 1 : longer_epochs);
-  const TrainedModel first = train(question.first, long_run, "first", 1, "");
+  const TrainedModel first = train(best, question.first, long_run, "first", 1, "");
   if (out.interrupted) return out;
   rows.add(title("GFN1-xTB", question.first, long_run),
            {ask({&first}, question.first, question.states, 0.0)});
@@ -378,7 +383,15 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   const Data& pbe = question.pbe;
   const int epochs = options.epochs * (arguments.fast ? 1 : pbe_epochs);
   const std::uint64_t last_seed = arguments.fast ? 2 : committee_seeds;
-  std::vector<TrainedModel> of_seeds;  // trained on all structures
+  std::vector<TrainedModel> of_seeds;  // trained on all structures, the best model's first
+  of_seeds.reserve(ranked.size() * last_seed);
+  const auto add_committee = [&](const std::string& name) {
+    Members members;
+    for (const TrainedModel& member : of_seeds) members.push_back(&member);
+    rows.add("Committee of " + std::to_string(members.size()) + " seeds" + name + ", " +
+                 title("PBE", pbe, epochs),
+             {ask(members, pbe, question.pbe_states, 0.0)});
+  };
   for (std::size_t part : {4, 2, 1}) {
     Data some = pbe;
     std::vector<std::size_t>& kept = some.split.train;
@@ -388,7 +401,8 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
     const int n = epochs * static_cast<int>(part);
     std::vector<Row> seeds;
     for (std::uint64_t seed = 1; seed <= (part == 1 ? last_seed : 1); ++seed) {
-      TrainedModel trained = train(some, n, fs::path("pbe") / std::to_string(100 / part), seed, "");
+      TrainedModel trained =
+          train(best, some, n, fs::path("pbe") / std::to_string(100 / part), seed, "");
       if (out.interrupted) return out;
       seeds.push_back(ask({&trained}, pbe, question.pbe_states, 0.0));
       if (part == 1) of_seeds.push_back(std::move(trained));
@@ -399,15 +413,22 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
         curves[k].emplace_back(static_cast<double>(kept.size()), mean->first);
   }
 
-  const TrainedModel continued = train(pbe, epochs, "pbe/continued", 1, first.path);
+  const TrainedModel continued = train(best, pbe, epochs, "pbe/continued", 1, first.path);
   if (out.interrupted) return out;
   rows.add(title("PBE", pbe, epochs) + " from the first row's model",
            {ask({&continued}, pbe, question.pbe_states, first.seconds)});
-  Members committee;
-  for (const TrainedModel& member : of_seeds) committee.push_back(&member);
-  rows.add(
-      "Committee of " + std::to_string(committee.size()) + " seeds, " + title("PBE", pbe, epochs),
-      {ask(committee, pbe, question.pbe_states, 0.0)});
+  add_committee("");
+  for (const ModelEntry* next : std::span(ranked).subspan(1)) {
+    std::vector<Row> seeds;
+    for (std::uint64_t seed = 1; seed <= last_seed; ++seed) {
+      TrainedModel trained = train(*next, pbe, epochs, "pbe/100", seed, "");
+      if (out.interrupted) return out;
+      seeds.push_back(ask({&trained}, pbe, question.pbe_states, 0.0));
+      of_seeds.push_back(std::move(trained));
+    }
+    rows.add(next->title + ", " + title("PBE", pbe, epochs), std::move(seeds));
+    add_committee(" of both models");
+  }
 
   std::vector<std::string> columns = names;
   for (const char* more : {"E(+1) − E(0) (eV)", "E(+2) − E(+1) (eV)", "level of 0/+2 (eV)",
@@ -417,7 +438,7 @@ BestModel best_model(const ModelEntry& entry, const Question& question,
   out.table = rows.html_table(columns);
   out.markdown = rows.markdown(columns);
   for (std::size_t k = 0; k < names.size(); ++k) {
-    std::string figure = entry.title;
+    std::string figure = best.title;
     figure += ": error of the test part, PBE";
     out.figures.add(figure, "structures trained on", "root mean square error", names[k], curves[k]);
   }
@@ -443,8 +464,7 @@ int run(const StudyArguments& arguments) {
       charge_against_level(question.states, question.from, question.to,
                            [&](std::size_t k) { return *question.states.frames[k].labels.energy; }),
       Curves::Style::reference_line);
-  const ModelEntry* best = nullptr;
-  double least = 1e300;
+  std::vector<std::pair<double, const ModelEntry*>> ranked;  // by loss
   const std::vector<ModelEntry> models = models_of(arguments);
   for (const ModelEntry& entry : models) {
     std::vector<Row> seeds;
@@ -462,16 +482,18 @@ int run(const StudyArguments& arguments) {
     // The median, as squares of one seed that stayed behind would decide a mean. A loss without
     // charges is that of fewer terms.
     std::ranges::sort(losses);
-    const double loss = losses[(losses.size() - 1) / 2];
-    if (loss < least && seeds.front().values.contains("charges (me)")) {
-      least = loss;
-      best = &entry;
-    }
+    if (seeds.front().values.contains("charges (me)"))
+      ranked.emplace_back(losses[(losses.size() - 1) / 2], &entry);
     study.add(entry.title, seeds);
   }
   study.is_value("training (s)");
-  if (!best) throw InputError("silica_vacancy: none of these models has charges");
-  const BestModel again = best_model(*best, question, options, arguments);
+  if (ranked.empty()) throw InputError("silica_vacancy: none of these models has charges");
+  std::ranges::sort(ranked);
+  std::vector<const ModelEntry*> two_best;
+  for (const auto& [loss, entry] : ranked)
+    if (two_best.size() < 2) two_best.push_back(entry);
+  const ModelEntry* best = two_best.front();
+  const BestModel again = best_model(two_best, question, options, arguments);
   if (again.interrupted) return interrupted;
 
   const Spread share = reference_share(question.states), level = reference_level(question.states);
@@ -498,13 +520,14 @@ int run(const StudyArguments& arguments) {
   figures += escape_xml(best->title);
   figures +=
       " has the least loss on the validation part (of the median seed). Here it is trained for "
-      "longer with a larger "
-      "descriptor (";
+      "longer with a larger descriptor (";
   figures += std::to_string(more_channels) + " channels, cutoff " + number_text(longer_cutoff);
   figures +=
       " Å), and on structures labelled with PBE: parts of them with the same number of steps, all "
-      "of them from several seeds, and all of them from the first row's model. A committee answers "
-      "with the mean of its models. Each row is measured on the test part of its level; PBE's ";
+      "of them from several seeds, and all of them from the first row's model. The model of the "
+      "next "
+      "loss is trained from as many seeds. A committee answers with the mean of its models. Each "
+      "row is measured on the test part of its level; PBE's ";
   char pbe_text[400];
   std::snprintf(
       pbe_text, sizeof pbe_text,
