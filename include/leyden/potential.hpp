@@ -258,8 +258,8 @@ class Potential {
 
   const ParameterLayout& layout() const { return layout_; }
   std::span<const double> parameters() const { return parameters_; }
-  /// @param training  Prepares for workspaces in training, on all threads; others evaluate, too, but
-  /// may do so more slowly.
+  /// @param training  Prepares for workspaces in training, on all threads; others evaluate, too,
+  /// but may do so more slowly.
   /// @throws ModelError when the size is not layout().size().
   template <Executor E = SerialExecutor>
   void set_parameters(std::span<const double> parameters, const E& executor = {},
