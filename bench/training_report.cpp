@@ -275,7 +275,7 @@ template <class Q, class Real = double>
 using Point = Potential<Small<Real>, Q, Reciprocal>;
 using Multipoles = LocalMultipoles<1, ChargeConstraint::fukui>;
 
-int turns_of(int channels) { return channels > 16 ? 5 : 15; }
+int turns_of(int channels) { return channels > 16 ? 20 : 40; }
 
 void all_steps(const Data& data) {
   constexpr const char* explicit_target = "<= 4";
@@ -299,7 +299,7 @@ void all_networks(const Data& data) {
 
 void all_soap(const Data& data) {
   for (const int channels : {16, 64})
-    soap_steps<Point<Multipoles>>(data, "local dipoles", channels, 2 * turns_of(channels));
+    soap_steps<Point<Multipoles>>(data, "local dipoles", channels, turns_of(channels));
 }
 
 void all_threads([[maybe_unused]] const Data& data) {
@@ -307,7 +307,7 @@ void all_threads([[maybe_unused]] const Data& data) {
   for (const int channels : {16, 64})
     for (const int batch : {2, 4, 8})
       two_threads<Point<Multipoles>>(data, "local dipoles", channels, batch,
-                                     4 * turns_of(channels));
+                                     2 * turns_of(channels));
 #endif
 }
 
