@@ -392,22 +392,27 @@ BestModel best_model(const std::vector<const ModelEntry*>& ranked, const Questio
                  title("PBE", pbe, epochs),
              {ask(members, pbe, question.pbe_states, 0.0)});
   };
+  // Of one part in so many of the structures: one seed; of all of them, all seeds, which are kept.
+  const auto rows_of_seeds = [&](const ModelEntry& entry, const Data& some, std::size_t part) {
+    std::vector<Row> seeds;
+    for (std::uint64_t seed = 1; seed <= (part == 1 ? last_seed : 1); ++seed) {
+      TrainedModel trained = train(entry, some, epochs * static_cast<int>(part),
+                                   fs::path("pbe") / std::to_string(100 / part), seed, "");
+      if (out.interrupted) break;
+      seeds.push_back(ask({&trained}, pbe, question.pbe_states, 0.0));
+      if (part == 1) of_seeds.push_back(std::move(trained));
+    }
+    return seeds;
+  };
   for (std::size_t part : {4, 2, 1}) {
     Data some = pbe;
     std::vector<std::size_t>& kept = some.split.train;
     kept.clear();
     for (std::size_t k = 0; k < pbe.split.train.size(); k += part)
       kept.push_back(pbe.split.train[k]);
-    const int n = epochs * static_cast<int>(part);
-    std::vector<Row> seeds;
-    for (std::uint64_t seed = 1; seed <= (part == 1 ? last_seed : 1); ++seed) {
-      TrainedModel trained =
-          train(best, some, n, fs::path("pbe") / std::to_string(100 / part), seed, "");
-      if (out.interrupted) return out;
-      seeds.push_back(ask({&trained}, pbe, question.pbe_states, 0.0));
-      if (part == 1) of_seeds.push_back(std::move(trained));
-    }
-    rows.add(title("PBE", some, n), std::move(seeds));
+    std::vector<Row> seeds = rows_of_seeds(best, some, part);
+    if (out.interrupted) return out;
+    rows.add(title("PBE", some, epochs * static_cast<int>(part)), std::move(seeds));
     for (std::size_t k = 0; k < names.size(); ++k)
       if (const auto mean = rows.value(rows.size() - 1, names[k]))
         curves[k].emplace_back(static_cast<double>(kept.size()), mean->first);
@@ -419,13 +424,8 @@ BestModel best_model(const std::vector<const ModelEntry*>& ranked, const Questio
            {ask({&continued}, pbe, question.pbe_states, first.seconds)});
   add_committee("");
   for (const ModelEntry* next : std::span(ranked).subspan(1)) {
-    std::vector<Row> seeds;
-    for (std::uint64_t seed = 1; seed <= last_seed; ++seed) {
-      TrainedModel trained = train(*next, pbe, epochs, "pbe/100", seed, "");
-      if (out.interrupted) return out;
-      seeds.push_back(ask({&trained}, pbe, question.pbe_states, 0.0));
-      of_seeds.push_back(std::move(trained));
-    }
+    std::vector<Row> seeds = rows_of_seeds(*next, pbe, 1);
+    if (out.interrupted) return out;
     rows.add(next->title + ", " + title("PBE", pbe, epochs), std::move(seeds));
     add_committee(" of both models");
   }
