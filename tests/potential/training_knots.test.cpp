@@ -189,6 +189,32 @@ TEST_CASE("a potential prepared for training is the same function", "[potential]
   CHECK(apart(m.evaluate(s, plain), expected) == 0.0);
 }
 
+TEST_CASE("knots that no pair had so far are there for the first that has them", "[potential]") {
+  const Structure close = crystal();
+  Structure far = close;
+  for (auto& r : far.positions) r = 1.7 * r;
+  for (double& x : far.cell.vectors.data) x *= 1.7;
+  Model m = model(options(24));
+  const std::vector<double> parameters(m.parameters().begin(), m.parameters().end());
+  std::vector<double> others = parameters;
+  for (double& x : others) x *= 1.1;
+  Model fresh = m;
+  fresh.set_parameters(parameters, SerialExecutor{}, true);
+  Model::Workspace ws;
+  ws.training = true;
+  const double expected = fresh.evaluate(close, ws).energy;
+  m.set_parameters(others, SerialExecutor{}, true);
+  m.evaluate(far, ws);
+  for (const bool both : {false, true}) {
+    CAPTURE(both);
+    m.set_parameters(parameters, SerialExecutor{}, true);
+    if (both) m.evaluate(far, ws);
+    CHECK(m.evaluate(close, ws).energy == expected);
+    m.set_parameters(others, SerialExecutor{}, true);
+    CHECK(m.evaluate(close, ws).energy != expected);
+  }
+}
+
 TEST_CASE("gradients of several structures may wait for one way back to the parameters",
           "[potential]") {
   const bool knots = GENERATE(true, false), prepared = GENERATE(false, true);

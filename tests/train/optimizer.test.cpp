@@ -33,7 +33,7 @@ TEST_CASE("two steps of Adam by hand") {
   CHECK_THAT(x[1], WithinRel(2.1, 1e-14));
   CHECK(x[2] == 2.0);
   // m = 0.9·0.3 + 0.1·g, v = 0.999·0.009 + 0.001 g², corrected by 0.19 and 0.001999; g = −1.
-  adam.step(x, std::vector<double>{-1.0, 0.0, 3.0}, 0.5);
+  adam.step(x, std::vector<double>{-1.0, 0.0, 3.0}, {.rate = 0.5});
   const double step0 = (0.17 / 0.19) / std::sqrt((0.999 * 0.009 + 0.001) / 0.001999);
   const double step1 = (-0.27 / 0.19) / std::sqrt(0.999 * 0.009 / 0.001999);
   CHECK_THAT(x[0], WithinRel((2.0 * 0.95 - 0.1) * 0.975 - 0.05 * step0, 1e-13));
@@ -55,7 +55,7 @@ TEST_CASE("steps of long slices are those of their numbers, on any number of thr
   Optimizer serial(layout, options, x), threads(layout, options, y);
   for (const double g : {2.0, -0.3, 1.0}) {
     serial.step(x, std::vector<double>(x.size(), g));
-    threads.step(y, std::vector<double>(x.size(), g), 1.0, leyden_test::ThreadExecutor(3));
+    threads.step(y, std::vector<double>(x.size(), g), {}, leyden_test::ThreadExecutor(3));
   }
   CHECK(std::abs(x[0] - 1.5) > 0.1);
   CHECK(x == y);
@@ -110,7 +110,7 @@ TEST_CASE("two steps of schedule-free Adam by hand") {
   CHECK_THAT(y[0], WithinRel(0.9, 1e-14));  // z = x = 0.9: the first share is 1
   CHECK_THAT(o.average()[0], WithinRel(0.9, 1e-14));
   // v = 4 + 0.5, corrected by 0.75; the rate is half: the share is 0.25/1.25.
-  o.step(y, std::vector<double>{1.0}, 0.5);
+  o.step(y, std::vector<double>{1.0}, {.rate = 0.5});
   const double z = 0.9 - 0.05 / std::sqrt(4.5 / 0.75);
   const double x = 0.9 + 0.2 * (z - 0.9);
   CHECK_THAT(o.average()[0], WithinRel(x, 1e-13));
@@ -175,7 +175,7 @@ TEST_CASE("steps of SOAP are the same on any number of threads") {
   for (int step = 0; step < 12; ++step) {
     for (double& v : g) v = random.normal();
     serial.step(x, g);
-    threads.step(y, g, 1.0, leyden_test::ThreadExecutor(3));
+    threads.step(y, g, {}, leyden_test::ThreadExecutor(3));
   }
   CHECK(std::abs(x[0]) > 0.01);
   CHECK(x == y);
@@ -193,7 +193,7 @@ TEST_CASE("a step of SOAP by hand: Adam for single numbers, after the first grad
               x);
   o.step(x, std::vector<double>{7.0});
   CHECK(x[0] == 2.0);
-  o.step(x, std::vector<double>{-3.0}, 0.5);
+  o.step(x, std::vector<double>{-3.0}, {.rate = 0.5});
   CHECK_THAT(x[0], WithinRel(2.0 * 0.975 + 0.05, 1e-14));
 }
 
@@ -204,7 +204,7 @@ TEST_CASE("SOAP begins with any rate, and refuses to renew its bases never") {
   OptimizerOptions options{.kind = OptimizerOptions::Kind::soap, .learning_rate = 0.1};
   Optimizer o(layout, options, x);
   const std::vector<double> g{3.0, 4.0};
-  o.step(x, g, 0.0);
+  o.step(x, g, {.rate = 0.0});
   // Along the gradient, whose length does not count; across it is rounding over epsilon.
   o.step(x, g);
   CHECK_THAT(x[0], WithinRel(-0.06, 1e-6));
@@ -267,24 +267,59 @@ TEST_CASE("gradients are masked and clipped by their global norm") {
   const double norm = Optimizer(layout_of_three(), {}, g).mask(g);
   CHECK(norm == 5.0);
   CHECK(g[2] == 0.0);
-  clip_gradient(g, norm, 6.0);
-  CHECK(g[0] == 3.0);
-  clip_gradient(g, norm, 0.0);
-  CHECK(g[0] == 3.0);
-  clip_gradient(g, norm, 1.0);
-  CHECK_THAT(g[0], WithinRel(0.6, 1e-14));
-  CHECK_THAT(g[1], WithinRel(0.8, 1e-14));
+  CHECK(clip_factor(norm, 6.0) == 1.0);
+  CHECK(clip_factor(norm, 0.0) == 1.0);
+  CHECK_THAT(clip_factor(norm, 1.0), WithinRel(0.2, 1e-14));
+
+  // A step with the factor is that of the smaller gradient.
+  std::vector<double> smaller{0.6, 0.8, 0.0};
+  for (const auto kind : {OptimizerOptions::Kind::adam, OptimizerOptions::Kind::schedule_free_adam,
+                          OptimizerOptions::Kind::soap}) {
+    const std::vector<double> start{1.0, 2.0, 3.0};
+    std::vector<double> a = start, b = start;
+    // Of about the gradient's size, or steps of Adam would not depend on it.
+    const OptimizerOptions options{.kind = kind, .learning_rate = 0.1, .epsilon = 1.0};
+    Optimizer of_a(layout_of_three(), options, start), of_b(layout_of_three(), options, start);
+    for (int i = 0; i < 3; ++i) {
+      of_a.step(a, g, {.gradient = 0.2});
+      of_b.step(b, smaller);
+    }
+    CHECK(a != start);
+    for (std::size_t k = 0; k < 3; ++k) CHECK_THAT(a[k], WithinRel(b[k], 1e-12));
+  }
+}
+
+TEST_CASE("what comes after a step sees all its parameters once, with their new values") {
+  for (const auto kind : {OptimizerOptions::Kind::adam, OptimizerOptions::Kind::schedule_free_adam,
+                          OptimizerOptions::Kind::soap}) {
+    std::vector<double> x{1.0, 2.0, 3.0};
+    Optimizer o(layout_of_three(), {.kind = kind, .learning_rate = 0.1}, x);
+    for (int i = 0; i < 2; ++i) {
+      std::vector<double> seen(3, 0.0);
+      o.step(x, std::vector<double>{3.0, 4.0, 0.0}, {}, SerialExecutor{},
+             [&](std::size_t begin, std::size_t end) {
+               for (std::size_t k = begin; k < end; ++k) seen[k] += x[k];
+             });
+      CHECK(seen == x);
+    }
+    CHECK(x[0] != 1.0);
+    CHECK(x[2] == 3.0);  // not trained
+  }
 }
 
 TEST_CASE("the average forgets its start and then follows slowly") {
   ParameterAverage average(std::vector<double>{1.0}, 0.2);
-  average.update(std::vector<double>{2.0});  // d = 1/10
+  const auto update = [&](double x) {
+    average.update(std::vector<double>{x}, 0, 1, average.next_decay());
+  };
+  update(2.0);  // d = 1/10
   CHECK_THAT(average.values()[0], WithinRel(1.9, 1e-14));
-  average.update(std::vector<double>{3.0});  // d = 2/11
+  update(3.0);  // d = 2/11
   CHECK_THAT(average.values()[0], WithinRel(1.9 * 2 / 11 + 3.0 * 9 / 11, 1e-14));
-  average.update(std::vector<double>{3.0});  // 3/12 is beyond 0.2
+  update(3.0);  // 3/12 is beyond 0.2
   CHECK_THAT(average.values()[0],
              WithinRel(0.2 * (1.9 * 2 / 11 + 3.0 * 9 / 11) + 0.8 * 3.0, 1e-14));
+  CHECK(average.steps() == 3);
   CHECK_THROWS_AS(average.set_state({1.0, 2.0}, 1), ModelError);
 }
 

@@ -40,6 +40,18 @@ LEYDEN_ALWAYS_INLINE void transpose(Pack<R>* rows) {
   if constexpr (lanes > 1) detail::swap_blocks<1>(rows, std::make_integer_sequence<int, lanes>());
 }
 
+/// to += factor·x, as many numbers as there are lanes. (Compilers leave loops that convert a number
+/// at a time.)
+template <std::floating_point R>
+LEYDEN_ALWAYS_INLINE void add_scaled(Pack<R> x, double factor, double* to) {
+  typedef R V __attribute__((vector_size(Pack<R>::lanes * sizeof(R))));
+  typedef double Doubles __attribute__((vector_size(Pack<R>::lanes * sizeof(double))));
+  Doubles sum;
+  std::memcpy(&sum, to, sizeof(sum));
+  sum += __builtin_convertvector(std::bit_cast<V>(x), Doubles) * factor;
+  std::memcpy(to, &sum, sizeof(sum));
+}
+
 /// Four columns of a table whose rows are `Stride` numbers: out[c].lane(i) =
 /// from[index[i]·Stride + c]. Whole rows are loaded and transposed, which is several times faster
 /// than the gather instructions.

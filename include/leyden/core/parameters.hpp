@@ -13,6 +13,9 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
+/// Passes over all parameters take so many at a time, by the threads of an executor.
+inline constexpr std::size_t parameters_of_block = 4096;
+
 /// How a fresh slice is filled.
 struct Initializer {
   enum class Kind { constant, normal };

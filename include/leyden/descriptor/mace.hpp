@@ -14,7 +14,9 @@
 #include <leyden/equivariant/perceptron.hpp>
 #include <leyden/equivariant/tabulated_convolution.hpp>
 
+#include <atomic>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -255,7 +257,10 @@ class Mace {
   }
   // Radial functions of all layers on knots, evaluated when first used after prepare().
   struct Knots {
-    std::optional<std::once_flag> once;
+    std::optional<std::once_flag> once, below;
+    // In training, knots below those that pairs had in other steps wait for a pair that needs them.
+    std::size_t first = 0;
+    std::atomic<std::size_t> lowest = std::numeric_limits<std::size_t>::max();  // of all pairs
     std::vector<RadialKnots<Real>> layers;
   };
   // One network for all pairs of species, and nothing else that reads the radial basis.
@@ -265,8 +270,14 @@ class Mace {
            !options_.density_normalized && !options_.envelope_on_messages;
   }
   static constexpr std::size_t max_radial_bytes = std::size_t{1} << 20;
-  template <Executor E = SerialExecutor>
-  const Knots& knots(const E& executor = {}) const;
+  const Knots& knots() const;
+  /// What knots() does once: makes room, and takes the radial networks' values at knots
+  /// begin … end − 1.
+  void start_knots() const;
+  void evaluate_knots(std::size_t begin, std::size_t end) const;
+  std::size_t knot_count() const { return static_cast<std::size_t>(options_.training_knots); }
+  // What depends on the maps of a training step comes in so many tasks.
+  static constexpr std::size_t shares_of_training = 4;
   template <Number T>
   bool locate_on_knots(const Geometry<T>& geometry, Tape<T>& tape) const;
   template <Number T, Executor E>

@@ -304,12 +304,6 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters, const E& exe
       layer.radial.prepare(parameters);
     if (options_.density_normalized) layer.density.prepare(parameters);
   });
-  has_products_ = training;
-  if (training)
-    executor.for_each(products_.size(), [&](std::size_t i, int) {
-      const MapProduct& p = products_[i];
-      maps_[p.map].weights.set_product(maps_[p.first].weights, maps_[p.second].weights);
-    });
   tables_ = nullptr;
   if ((options_.radial_tolerance > 0.0 || splines()) && !nonlinear &&
       table_types(layers_.size()) <= max_table_types && !(training && has_knots())) {
@@ -320,8 +314,28 @@ void Mace<Shape, Real>::prepare(std::span<const double> parameters, const E& exe
   // Memory of knots that nobody else holds serves again.
   if (has_knots() && (knots_ == nullptr || knots_.use_count() > 1))
     knots_ = std::make_shared<Knots>();
-  if (knots_ != nullptr) knots_->once.emplace();
-  if (knots_ != nullptr && training) knots(executor);
+  if (knots_ != nullptr) {
+    knots_->once.emplace();
+    knots_->below.emplace();
+    knots_->first = training ? std::min<std::size_t>(knots_->lowest, knot_count()) : 0;
+  }
+  has_products_ = training;
+  if (training) {
+    const bool on_knots = knots_ != nullptr;
+    if (on_knots) start_knots();
+    // Both depend on the maps alone, and no thread has only the short tasks.
+    constexpr std::size_t shares = shares_of_training;
+    executor.for_each(shares, [&](std::size_t share, int) {
+      for (std::size_t i = share; i < products_.size(); i += shares) {
+        const MapProduct& p = products_[i];
+        maps_[p.map].weights.set_product(maps_[p.first].weights, maps_[p.second].weights);
+      }
+      if (!on_knots) return;
+      const std::size_t first = knots_->first, count = knot_count() - first;
+      evaluate_knots(first + share * count / shares, first + (share + 1) * count / shares);
+    });
+    if (on_knots) std::call_once(*knots_->once, [] {});
+  }
 
   const std::size_t width = static_cast<std::size_t>(options_.readout_width);
   for (std::size_t h = 0; h < heads(); ++h) {
@@ -431,13 +445,42 @@ template <MaceShape Shape, std::floating_point Real>
 template <Executor E>
 void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
                                     std::span<double> parameter_gradient, const E& executor) const {
+  using RadialGradient = typename RadialKnots<Real>::Gradient;
+  constexpr std::size_t parts = RadialKnots<Real>::parts;
   // Into the first of them, whether it has any itself or not.
   PendingGradient& sum = pending[0];
+  const std::span<PendingGradient> others = pending.subspan(1);
   sum.filled.resize(maps_.size());
   sum.maps.resize(maps_.back().packed + maps_.back().weights.gradient_size());
-  executor.for_each(maps_.size(), [&](std::size_t i, int) {
+  const auto layer_of = [](const PendingGradient& p, std::size_t k) {
+    return k < p.layers.size() && !p.layers[k].empty() ? &p.layers[k] : nullptr;
+  };
+  bool any = false;  // else radial functions were not on knots
+  for (const PendingGradient& p : pending)
+    for (std::size_t k = 0; k < layers_.size(); ++k) any = any || layer_of(p, k) != nullptr;
+  const std::span<const RadialKnots<Real>> knots_of =
+      any ? std::span(knots().layers) : std::span<const RadialKnots<Real>>();
+  const std::size_t layers = knots_of.size();
+  std::vector<RadialGradient>& sums = sum.layers;
+  sums.resize(layers);
+  std::size_t tiles = 0;
+  for (std::size_t k = 0; k < layers; ++k) {
+    tiles = std::max(tiles, knots_of[k].tiles());
+    for (const PendingGradient& p : others)
+      if (const auto* other = layer_of(p, k)) sums[k].cover(*other);
+  }
+
+  const std::size_t radial_sums = others.empty() ? 0 : layers * tiles;
+  executor.for_each(maps_.size() + radial_sums, [&](std::size_t i, int) {
+    if (i >= maps_.size()) {
+      const std::size_t k = (i - maps_.size()) / tiles, tile = (i - maps_.size()) % tiles;
+      if (tile >= knots_of[k].tiles()) return;
+      for (const PendingGradient& p : others)
+        if (const auto* other = layer_of(p, k)) knots_of[k].add_tile(tile, sums[k], *other);
+      return;
+    }
     const ChannelMap& map = maps_[i];
-    for (PendingGradient& p : pending.subspan(1)) {
+    for (PendingGradient& p : others) {
       if (i >= p.filled.size() || !p.filled[i]) continue;
       Pack<Real>* to = sum.maps.data() + map.packed;
       const Pack<Real>* part = p.maps.data() + map.packed;
@@ -448,8 +491,16 @@ void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
       sum.filled[i] = 1;
     }
   });
-  // One path's products are added up by the same thread.
-  executor.for_each(products_.empty() ? 0 : layers_[0].path_maps.count, [&](std::size_t path, int) {
+  // Back through networks and products. One path's products are added up by the same thread.
+  const std::size_t radial_parts = parts * layers;
+  const std::size_t paths = products_.empty() ? 0 : layers_[0].path_maps.count;
+  executor.for_each(radial_parts + paths, [&](std::size_t i, int) {
+    if (i < radial_parts) {
+      const std::size_t k = i % layers, part = i / layers;
+      if (!sums[k].empty()) knots_of[k].pull_back(layers_[k].radial, sums[k], part);
+      return;
+    }
+    const std::size_t path = i - radial_parts;
     for (const MapProduct& p : products_) {
       if (p.first != layers_[0].path_maps.begin + path || !sum.filled[p.map]) continue;
       const ChannelMap &map = maps_[p.map], &first = maps_[p.first], &second = maps_[p.second];
@@ -459,44 +510,21 @@ void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
       sum.filled[p.first] = sum.filled[p.second] = 1;
     }
   });
-  executor.for_each(maps_.size() - products_.size(), [&](std::size_t i, int) {
-    const ChannelMap& map = maps_[i];
-    if (sum.filled[i])
+  // All to where the parameters lie.
+  std::size_t depth = 0;
+  for (std::size_t k = 0; k < layers; ++k) depth = std::max(depth, layers_[k].radial.depth());
+  const std::size_t first_map = layers * depth;
+  executor.for_each(first_map + maps_.size() - products_.size(), [&](std::size_t i, int) {
+    if (i < first_map) {
+      const std::size_t k = i / depth, l = i % depth;
+      if (!sums[k].empty() && l < layers_[k].radial.depth())
+        RadialKnots<Real>::add_gradient(layers_[k].radial, l, sums[k], parameter_gradient);
+      return;
+    }
+    const ChannelMap& map = maps_[i - first_map];
+    if (sum.filled[i - first_map])
       map.weights.unpack_gradient(sum.maps.data() + map.packed,
                                   parameter_gradient.data() + map.first, map.row_stride, map.scale);
-  });
-
-  using RadialGradient = typename RadialKnots<Real>::Gradient;
-  const auto layer_of = [](const PendingGradient& p, std::size_t k) {
-    return k < p.layers.size() && !p.layers[k].empty() ? &p.layers[k] : nullptr;
-  };
-  bool any = false;
-  for (const PendingGradient& p : pending)
-    for (std::size_t k = 0; k < layers_.size(); ++k) any = any || layer_of(p, k) != nullptr;
-  if (!any) return;  // radial functions were not on knots
-  std::vector<RadialGradient>& sums = pending[0].layers;
-  sums.resize(layers_.size());
-  for (std::size_t k = 0; k < sums.size(); ++k)
-    for (const PendingGradient& p : pending.subspan(1))
-      if (const auto* other = layer_of(p, k)) sums[k].cover(*other);
-  const std::vector<RadialKnots<Real>>& layers = knots().layers;
-  std::size_t tiles = 0;
-  for (const auto& k : layers) tiles = std::max(tiles, k.tiles());
-  if (pending.size() > 1)
-    executor.for_each(sums.size() * tiles, [&](std::size_t i, int) {
-      const std::size_t k = i / tiles, tile = i % tiles;
-      if (tile >= layers[k].tiles()) return;
-      for (const PendingGradient& p : pending.subspan(1))
-        if (const auto* other = layer_of(p, k)) layers[k].add_tile(tile, sums[k], *other);
-    });
-  constexpr std::size_t parts = RadialKnots<Real>::parts;
-  executor.for_each(sums.size() * parts, [&](std::size_t i, int) {
-    const std::size_t k = i / parts;
-    if (!sums[k].empty()) layers[k].pull_back(layers_[k].radial, sums[k], i % parts);
-  });
-  executor.for_each(sums.size(), [&](std::size_t k, int) {
-    if (!sums[k].empty())
-      RadialKnots<Real>::add_gradient(layers_[k].radial, sums[k], parameter_gradient);
   });
 }
 
@@ -512,17 +540,27 @@ std::vector<Slice> Mace<Shape, Real>::pending_slices() const {
 }
 
 template <MaceShape Shape, std::floating_point Real>
-template <Executor E>
-const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots(const E& executor) const {
+const typename Mace<Shape, Real>::Knots& Mace<Shape, Real>::knots() const {
   std::call_once(*knots_->once, [&] {
-    if (knots_->layers.empty())
-      for (const Layer& layer : layers_)
-        knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
-                                    options_.training_knots);
-    for (std::size_t k = 0; k < layers_.size(); ++k)
-      knots_->layers[k].evaluate(layers_[k].radial, executor);
+    start_knots();
+    evaluate_knots(knots_->first, knot_count());
   });
   return *knots_;
+}
+
+template <MaceShape Shape, std::floating_point Real>
+void Mace<Shape, Real>::start_knots() const {
+  if (knots_->layers.empty())
+    for (const Layer& layer : layers_)
+      knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
+                                  options_.training_knots);
+  for (std::size_t k = 0; k < layers_.size(); ++k) knots_->layers[k].make_room_for(layers_[k].radial);
+}
+
+template <MaceShape Shape, std::floating_point Real>
+void Mace<Shape, Real>::evaluate_knots(std::size_t begin, std::size_t end) const {
+  for (std::size_t k = 0; k < layers_.size(); ++k)
+    knots_->layers[k].evaluate(layers_[k].radial, begin, end);
 }
 
 template <MaceShape Shape, std::floating_point Real>
@@ -533,9 +571,17 @@ bool Mace<Shape, Real>::locate_on_knots(const Geometry<T>& geometry, Tape<T>& ta
   tape.knots.knot.resize(pairs);
   tape.knots.weights.resize(pairs);
   const RadialKnots<Real>& knots_of_all = knots().layers[0];
-  for (std::size_t p = 0; p < pairs; ++p)
+  std::size_t lowest = knot_count();
+  for (std::size_t p = 0; p < pairs; ++p) {
     knots_of_all.locate(p, geometry.length[static_cast<std::size_t>(geometry.pair_edge[p])],
                         tape.knots);
+    lowest = std::min(lowest, static_cast<std::size_t>(tape.knots.knot[p]));
+  }
+  if (lowest < knots_->first)
+    std::call_once(*knots_->below, [&] { evaluate_knots(0, knots_->first); });
+  std::size_t so_far = knots_->lowest;
+  while (lowest < so_far && !knots_->lowest.compare_exchange_weak(so_far, lowest)) {
+  }
   return true;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <leyden/core/parallel.hpp>
 #include <leyden/descriptor/radial.hpp>
 #include <leyden/equivariant/perceptron.hpp>
 
@@ -40,7 +39,7 @@ class RadialKnots {
     Buffer<Pack<T>> distance_bar;     // (pairs), to be summed over lanes
     Buffer<Pack<T>> out_bar;          // a tile's [pair][function]; zero between uses
   };
-  /// Knots go through the network and back in so many parts, by different threads.
+  /// Cotangents at the knots go back through the network in so many parts, by different threads.
   static constexpr std::size_t parts = 2;
   /// Cotangents of what stands at the knots; of duals the tangents.
   struct Gradient {
@@ -99,14 +98,11 @@ class RadialKnots {
     }
     out_.resize(static_cast<std::size_t>(pack_count<Real>(channels)) * rows_ * functions_);
   }
-  /// Takes the values of `network`, before anything else.
-  template <Executor E = SerialExecutor>
-  void evaluate(const Network& network, const E& executor = {}) {
-    network.make_room(rows_, activations_);
-    executor.for_each(parts, [&](std::size_t part, int) {
-      network.template forward_rows<D>(rows_, part * rows_ / parts, (part + 1) * rows_ / parts,
-                                       basis_.data(), out_.data(), activations_);
-    });
+  /// Before evaluate().
+  void make_room_for(const Network& network) { network.make_room(rows_, activations_); }
+  /// Takes the values of `network` at knots begin … end − 1, before anything else is done with them.
+  void evaluate(const Network& network, std::size_t begin, std::size_t end) {
+    network.template forward_rows<D>(rows_, begin, end, basis_.data(), out_.data(), activations_);
   }
 
   /// Positions of all pairs; the same for all layers.
@@ -199,10 +195,10 @@ class RadialKnots {
                                       gradient.out_bar.data(), nullptr, true, activations_,
                                       gradient.scratch[part]);
   }
-  /// Adds the gradient by the network's weights, after all parts.
-  static void add_gradient(const Network& network, const Gradient& gradient,
+  /// Adds the gradient by the weights of the network's layer k, after all parts.
+  static void add_gradient(const Network& network, std::size_t k, const Gradient& gradient,
                            std::span<double> parameters_bar) {
-    for (const auto& tape : gradient.scratch) network.add_gradient(tape, parameters_bar);
+    for (const auto& tape : gradient.scratch) network.add_gradient(k, tape, parameters_bar);
   }
 
  private:

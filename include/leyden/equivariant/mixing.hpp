@@ -232,13 +232,15 @@ class Mixing {
   /// The adjoint of pack(): adds the packed gradient to the flat one.
   void unpack_gradient(const Pack<R>* packed, double* w_bar, std::size_t row_stride,
                        double scale) const {
-    for (int in = 0; in < n_in_; ++in)
-      for_each_tile([&](int out, int tile, auto count) {
-        double* to =
-            w_bar + static_cast<std::size_t>(in) * row_stride + static_cast<std::size_t>(out);
-        const Pack<R>& from = packed[static_cast<std::size_t>(tile * n_in_ + in)];
-        for (int k = 0; k < count; ++k) to[k] += from.lane(k) * scale;
-      });
+    for_each_tile([&](int out, int tile, auto count) {
+      double* to = w_bar + out;
+      const Pack<R>* from = packed + static_cast<std::ptrdiff_t>(tile) * n_in_;
+      for (int in = 0; in < n_in_; ++in, to += row_stride, ++from)
+        if (count == Pack<R>::lanes)
+          add_scaled(*from, scale, to);
+        else
+          for (int k = 0; k < count; ++k) to[k] += from->lane(k) * scale;
+    });
   }
   std::size_t gradient_size() const { return forward_.size(); }
 

@@ -66,6 +66,8 @@ class RadialPerceptron {
   int n_in() const { return layers_.front().n_in(); }
   std::vector<int> hidden() const { return {widths_.begin(), widths_.end() - 1}; }
   int blocks() const { return blocks_; }
+  /// Layers of weights.
+  std::size_t depth() const { return layers_.size(); }
 
   void declare(ParameterLayout& layout, const std::string& prefix) {
     slices_.clear();
@@ -132,7 +134,8 @@ class RadialPerceptron {
     if (rows == 0) return;
     const bool weights = !parameter_gradient.empty();
     backward_rows(rows, 0, rows, in, out_bar, in_bar, weights, tape, tape);
-    if (weights) add_gradient(tape, parameter_gradient);
+    if (weights)
+      for (std::size_t k = 0; k < depth(); ++k) add_gradient(k, tape, parameter_gradient);
   }
   /// The same for rows first … end − 1 of activations that several threads share, each with a tape
   /// of its own, which is left with the gradient where `weights`: see add_gradient().
@@ -179,12 +182,12 @@ class RadialPerceptron {
       }
     }
   }
-  /// Adds what backward_rows() left.
+  /// Adds what backward_rows() left of the weights of layer k.
   template <Number T>
-  void add_gradient(const Tape<T>& tape, std::span<double> parameter_gradient) const {
-    for (std::size_t k = 0; k < layers_.size(); ++k)
-      layers_[k].unpack_gradient(tape.gradient[k].data(), slices_[k].of(parameter_gradient).data(),
-                                 static_cast<std::size_t>(widths_[k]), scale(k));
+  void add_gradient(std::size_t k, const Tape<T>& tape,
+                    std::span<double> parameter_gradient) const {
+    layers_[k].unpack_gradient(tape.gradient[k].data(), slices_[k].of(parameter_gradient).data(),
+                               static_cast<std::size_t>(widths_[k]), scale(k));
   }
 
  private:

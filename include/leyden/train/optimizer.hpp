@@ -18,14 +18,16 @@
 
 namespace leyden::inline LEYDEN_ABI {
 
-/// Passes over all parameters take so many at a time, by the threads of an executor.
-inline constexpr std::size_t parameters_of_block = 4096;
-
-/// Scales a gradient of the given norm down to `maximum`; zero or less: no limit.
-inline void clip_gradient(std::span<double> gradient, double norm, double maximum) {
-  if (!(maximum > 0.0) || norm <= maximum) return;
-  for (double& g : gradient) g *= maximum / norm;
+/// What a gradient of the given norm is to be multiplied with, so that its norm is at most
+/// `maximum`; zero or less: no limit.
+inline double clip_factor(double norm, double maximum) {
+  return !(maximum > 0.0) || norm <= maximum ? 1.0 : maximum / norm;
 }
+
+/// What the learning rate and the gradient of a step are multiplied with.
+struct StepFactors {
+  double rate = 1.0, gradient = 1.0;
+};
 
 /// Slices whose names begin with `prefix`, and what is different for them. Of several groups that
 /// fit a slice, the last counts.
@@ -194,18 +196,23 @@ class Optimizer {
     return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   }
 
-  /// One step with the learning rate times `rate_factor`; not for lbfgs. (parameters) each.
+  struct NothingAfter {
+    void operator()(std::size_t, std::size_t) const {}
+  };
+  /// One step; not for lbfgs. (parameters) each. after(begin, end) is called when these parameters
+  /// have their new values, by the thread that has them at hand.
   /// (A template, as is what it calls of KroneckerBasis.)
-  template <Executor E = SerialExecutor>
-  void step(std::span<double> parameters, std::span<const double> gradient,
-            double rate_factor = 1.0, const E& executor = {}) {
+  template <Executor E = SerialExecutor, class After = NothingAfter>
+  void step(std::span<double> parameters, std::span<const double> gradient, StepFactors factors = {},
+            const E& executor = {}, const After& after = {}) {
     ++state_.steps;
     if (options_.kind == Kind::soap)
-      return step_along_bases(parameters, gradient, rate_factor, executor);
+      return step_along_bases(parameters, gradient, factors, executor, after);
     const double t = static_cast<double>(state_.steps);
     const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
     const P inverse2(1.0 / (1.0 - std::pow(options_.beta2, t)));
-    const double common = options_.learning_rate * rate_factor;
+    const double common = options_.learning_rate * factors.rate;
+    const P scale(factors.gradient);
     const bool schedule_free = options_.kind == Kind::schedule_free_adam;
     double share = 0.0;
     if (schedule_free) {
@@ -215,9 +222,9 @@ class Optimizer {
     executor.for_each(blocks_.size(), [&](std::size_t block, int) {
       const auto [slice, begin, end] = blocks_[block];
       const double rate = common * rates_.factor[slice], decay = rates_.decay[slice];
-      if (!(rate > 0.0)) return;
+      if (!(rate > 0.0)) return after(begin, end);
       for_each_pack(begin, end, [&](auto&& read, auto&& write) {
-        const P g = read(gradient), x = read(parameters);
+        const P g = scale * read(gradient), x = read(parameters);
         P v = P(options_.beta2) * read(state_.second) + P(1.0 - options_.beta2) * g * g;
         write(v, state_.second);
         if (schedule_free) {
@@ -240,6 +247,7 @@ class Optimizer {
                   P(rate) * inverse1 * m / (sqrt(v * inverse2) + P(options_.epsilon)),
               parameters);
       });
+      after(begin, end);
     });
   }
 
@@ -313,9 +321,9 @@ class Optimizer {
         });
   }
 
-  template <Executor E>
+  template <Executor E, class After>
   void step_along_bases(std::span<double> parameters, std::span<const double> gradient,
-                        double rate_factor, const E& executor) {
+                        StepFactors factors, const E& executor, const After& after) {
     const bool begins = state_.steps == 1;
     const double t = static_cast<double>(state_.steps - 1);
     const P inverse1(1.0 / (1.0 - std::pow(options_.beta1, t)));
@@ -323,17 +331,19 @@ class Optimizer {
     scratch_.resize(static_cast<std::size_t>(executor.concurrency()));
     executor.for_each(bases_.size(), [&](std::size_t s, int worker) {
       Scratch& scratch = scratch_[static_cast<std::size_t>(worker)];
-      std::vector<double>&turned = scratch.turned, &step = scratch.step;
+      std::vector<double>&g = scratch.gradient, &turned = scratch.turned, &step = scratch.step;
       const ParameterInfo& p = layout_.entries()[s];
-      const double rate = options_.learning_rate * rate_factor * rates_.factor[s];
+      const double rate = options_.learning_rate * factors.rate * rates_.factor[s];
       const KroneckerBasis& basis = bases_[s];
       const std::span<double> bases = state_.bases[s];
-      const std::span<const double> g = p.slice.of(gradient);
+      g.clear();
+      for (const double x : p.slice.of(gradient)) g.push_back(factors.gradient * x);
       if (begins) {
         basis.observe(g, 0.0, bases);
         basis.start(bases);
       }
-      if (begins || !(rate > 0.0)) return;
+      const std::size_t begin = p.slice.offset, end = begin + p.slice.size;
+      if (begins || !(rate > 0.0)) return after(begin, end);
       const std::span<double> x = p.slice.of(parameters);
       const std::span<double> first = p.slice.of(std::span(state_.first));
       const std::span<double> second = p.slice.of(std::span(state_.second));
@@ -354,6 +364,7 @@ class Optimizer {
         x[k] = (1.0 - rate * rates_.decay[s]) * x[k] - rate * step[k];
       basis.observe(g, options_.basis_decay, bases);
       if (state_.steps % options_.basis_interval == 0) basis.renew(bases);
+      after(begin, end);
     });
   }
 
@@ -367,7 +378,7 @@ class Optimizer {
   };
   std::vector<Block> blocks_;  // of one slice each
   struct Scratch {
-    std::vector<double> turned, step;
+    std::vector<double> gradient, turned, step;
   };
   std::vector<Scratch> scratch_;  // soap: per worker
 };
@@ -391,15 +402,15 @@ class ParameterAverage {
     steps_ = steps;
   }
 
-  template <Executor E = SerialExecutor>
-  void update(std::span<const double> parameters, const E& executor = {}) {
+  /// Begins an update, all parts of which take this d.
+  double next_decay() {
     const double t = static_cast<double>(steps_++);
-    const double d = std::min(decay_, (1.0 + t) / (10.0 + t));
-    for_each_block(executor, values_.size(), parameters_of_block,
-                   [&](std::size_t first, std::size_t last) {
-                     for (std::size_t k = first; k < last; ++k)
-                       values_[k] = d * values_[k] + (1.0 - d) * parameters[k];
-                   });
+    return std::min(decay_, (1.0 + t) / (10.0 + t));
+  }
+  /// Numbers begin … end − 1 of an update.
+  void update(std::span<const double> parameters, std::size_t begin, std::size_t end, double d) {
+    for (std::size_t k = begin; k < end; ++k)
+      values_[k] = d * values_[k] + (1.0 - d) * parameters[k];
   }
 
  private:
