@@ -34,11 +34,10 @@ void Potential<D, Q, S>::set_parameters(std::span<const double> parameters, cons
   if (parameters.size() != layout_.size())
     throw ModelError("Potential::set_parameters: " + std::to_string(parameters.size()) +
                      " numbers are given; this potential has " + std::to_string(layout_.size()));
-  for_each_block(executor, parameters.size(), parameters_of_block,
-                 [&](std::size_t begin, std::size_t end) {
-                   std::copy(parameters.data() + begin, parameters.data() + end,
-                             parameters_.data() + begin);
-                 });
+  for_each_block(
+      executor, parameters.size(), parameters_of_block, [&](std::size_t begin, std::size_t end) {
+        std::copy(parameters.data() + begin, parameters.data() + end, parameters_.data() + begin);
+      });
   if constexpr (requires { descriptor_.prepare(parameters_, executor, training); })
     descriptor_.prepare(parameters_, executor, training);
   else

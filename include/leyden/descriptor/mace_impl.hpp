@@ -554,7 +554,8 @@ void Mace<Shape, Real>::start_knots() const {
     for (const Layer& layer : layers_)
       knots_->layers.emplace_back(basis_, layer.radial.blocks(), layer.edge_channels,
                                   options_.training_knots);
-  for (std::size_t k = 0; k < layers_.size(); ++k) knots_->layers[k].make_room_for(layers_[k].radial);
+  for (std::size_t k = 0; k < layers_.size(); ++k)
+    knots_->layers[k].make_room_for(layers_[k].radial);
 }
 
 template <MaceShape Shape, std::floating_point Real>

@@ -100,7 +100,8 @@ class RadialKnots {
   }
   /// Before evaluate().
   void make_room_for(const Network& network) { network.make_room(rows_, activations_); }
-  /// Takes the values of `network` at knots begin … end − 1, before anything else is done with them.
+  /// Takes the values of `network` at knots begin … end − 1, before anything else is done with
+  /// them.
   void evaluate(const Network& network, std::size_t begin, std::size_t end) {
     network.template forward_rows<D>(rows_, begin, end, basis_.data(), out_.data(), activations_);
   }

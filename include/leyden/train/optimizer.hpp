@@ -203,8 +203,8 @@ class Optimizer {
   /// have their new values, by the thread that has them at hand.
   /// (A template, as is what it calls of KroneckerBasis.)
   template <Executor E = SerialExecutor, class After = NothingAfter>
-  void step(std::span<double> parameters, std::span<const double> gradient, StepFactors factors = {},
-            const E& executor = {}, const After& after = {}) {
+  void step(std::span<double> parameters, std::span<const double> gradient,
+            StepFactors factors = {}, const E& executor = {}, const After& after = {}) {
     ++state_.steps;
     if (options_.kind == Kind::soap)
       return step_along_bases(parameters, gradient, factors, executor, after);

@@ -153,15 +153,14 @@ LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) 
   keep_lists(batch);
   LossTerms sum = task_terms_[0];
   for (std::size_t task = 1; task < batch.size(); ++task) sum += task_terms_[task];
-  for_each_block(executor_, gradient_.size(), parameters_of_block,
-                 [&](std::size_t begin, std::size_t end) {
-                   std::fill(gradient_.data() + begin, gradient_.data() + end, 0.0);
-                   for (const auto& [offset, size] : at_once_)
-                     for (std::size_t task = 0; task < batch.size(); ++task)
-                       for (std::size_t k = std::max(begin, offset);
-                            k < std::min(end, offset + size); ++k)
-                         gradient_[k] += gradients_[task][k];
-                 });
+  for_each_block(
+      executor_, gradient_.size(), parameters_of_block, [&](std::size_t begin, std::size_t end) {
+        std::fill(gradient_.data() + begin, gradient_.data() + end, 0.0);
+        for (const auto& [offset, size] : at_once_)
+          for (std::size_t task = 0; task < batch.size(); ++task)
+            for (std::size_t k = std::max(begin, offset); k < std::min(end, offset + size); ++k)
+              gradient_[k] += gradients_[task][k];
+      });
   model_.add_pending(std::span(pending_).first(batch.size()), gradient_, executor_);
   gradient_norm_ = optimizer_.mask(gradient_, executor_);
   if (!std::isfinite(gradient_norm_))
@@ -176,11 +175,10 @@ double Trainer<Model, E>::run_batch(std::span<const std::size_t> batch) {
   partial_ += batch_gradient(batch);
   const double rate = schedule_.factor(optimizer_.state().steps) * rate_factor();
   const double decay = average_.next_decay();
-  optimizer_.step(parameters_, gradient_,
-                  {.rate = rate, .gradient = clip_factor(gradient_norm_, options_.clip_norm)},
-                  executor_, [&](std::size_t begin, std::size_t end) {
-                    average_.update(parameters_, begin, end, decay);
-                  });
+  optimizer_.step(
+      parameters_, gradient_,
+      {.rate = rate, .gradient = clip_factor(gradient_norm_, options_.clip_norm)}, executor_,
+      [&](std::size_t begin, std::size_t end) { average_.update(parameters_, begin, end, decay); });
   model_.set_parameters(parameters_, executor_, true);
   return rate;
 }
