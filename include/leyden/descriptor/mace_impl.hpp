@@ -491,16 +491,17 @@ void Mace<Shape, Real>::add_pending(std::span<PendingGradient> pending,
       sum.filled[i] = 1;
     }
   });
-  // Back through networks and products. One path's products are added up by the same thread.
-  const std::size_t radial_parts = parts * layers;
+  // Back through networks and products. One path's products are added up by the same thread. A
+  // part of the knots comes to the thread that evaluates them, if all goes as usual.
   const std::size_t paths = products_.empty() ? 0 : layers_[0].path_maps.count;
-  executor.for_each(radial_parts + paths, [&](std::size_t i, int) {
-    if (i < radial_parts) {
-      const std::size_t k = i % layers, part = i / layers;
-      if (!sums[k].empty()) knots_of[k].pull_back(layers_[k].radial, sums[k], part);
+  const std::size_t middle = parts / 2 * layers;
+  executor.for_each(parts * layers + paths, [&](std::size_t i, int) {
+    if (i < middle || i >= middle + paths) {
+      const std::size_t at = i < middle ? i : i - paths, k = at % layers;
+      if (!sums[k].empty()) knots_of[k].pull_back(layers_[k].radial, sums[k], at / layers);
       return;
     }
-    const std::size_t path = i - radial_parts;
+    const std::size_t path = i - middle;
     for (const MapProduct& p : products_) {
       if (p.first != layers_[0].path_maps.begin + path || !sum.filled[p.map]) continue;
       const ChannelMap &map = maps_[p.map], &first = maps_[p.first], &second = maps_[p.second];

@@ -248,6 +248,9 @@ class Trainer {
     if (options_.optimizer.kind == OptimizerOptions::Kind::lbfgs) return parameters_;
     return optimizer_.average().empty() ? average_.values() : optimizer_.average();
   }
+  /// Orders the tasks of a batch so that those beside each other, of which workers have their
+  /// shares, cost each worker about the same, the largest first.
+  void deal(std::span<const std::size_t> batch);
   /// Sets gradient_, masked, and gradient_norm_, of the mean loss; returns the sum of the terms.
   LossTerms batch_gradient(std::span<const std::size_t> batch);
   double run_batch(std::span<const std::size_t> batch);
@@ -287,6 +290,7 @@ class Trainer {
   std::vector<Prediction> predictions_;                   // per worker: with responses
   std::vector<std::vector<double>> gradients_;            // per task of a batch, in at_once_
   std::vector<std::size_t> by_size_;                      // tasks of a batch, the largest first
+  std::vector<std::size_t> dealt_;                        // the same in workers' shares
   std::vector<Slice> at_once_;                            // of parameters; the rest is pending
   std::vector<typename Model::PendingGradient> pending_;  // per task: what they share
   std::vector<LossTerms> task_terms_;                     // per task

@@ -113,17 +113,31 @@ void Trainer<Model, E>::keep_lists(std::span<const std::size_t> frames) {
 }
 
 template <class Model, Executor E>
-LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
-  const double factor = 1.0 / static_cast<double>(batch.size());
-  // The largest first, so that no thread waits long for the last.
-  const auto atoms = [&](std::size_t task) { return frames_[batch[task]].structure.size(); };
+void Trainer<Model, E>::deal(std::span<const std::size_t> batch) {
+  const auto cost = [&](std::size_t task) {
+    return std::pair(frames_[batch[task]].structure.size(), lists_[batch[task]].list.n_edges());
+  };
   by_size_.resize(batch.size());
   std::iota(by_size_.begin(), by_size_.end(), std::size_t{0});
   std::ranges::sort(by_size_, [&](std::size_t a, std::size_t b) {
-    return atoms(a) != atoms(b) ? atoms(a) > atoms(b) : a < b;
+    return cost(a) != cost(b) ? cost(a) > cost(b) : a < b;
   });
+  // Back and forth over the workers.
+  const std::size_t workers = workspaces_.size();
+  dealt_.clear();
+  for (std::size_t w = 0; w < workers; ++w)
+    for (std::size_t k = 0; k < batch.size(); k += workers) {
+      const std::size_t at = k + (k / workers % 2 == 0 ? w : workers - 1 - w);
+      if (at < batch.size()) dealt_.push_back(by_size_[at]);
+    }
+}
+
+template <class Model, Executor E>
+LossTerms Trainer<Model, E>::batch_gradient(std::span<const std::size_t> batch) {
+  const double factor = 1.0 / static_cast<double>(batch.size());
+  deal(batch);
   executor_.for_each(batch.size(), [&](std::size_t i, int thread) {
-    const std::size_t task = by_size_[i];
+    const std::size_t task = dealt_[i];
     const Structure& structure = frames_[batch[task]].structure;
     const Labels& labels = frames_[batch[task]].labels;
     const std::size_t worker = static_cast<std::size_t>(thread);
